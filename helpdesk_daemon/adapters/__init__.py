@@ -1,0 +1,1 @@
+"""The world behind the ports: databases, mail servers, models. Only `app` and the commands come here."""

@@ -1,0 +1,277 @@
+"""An IMAP folder as mailbox (RFC 3501, RFC 2177, RFC 6851). UIDs only; one thread owns the connection."""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import logging
+import os
+import select
+import ssl
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import imapclient
+from imapclient.exceptions import IMAPClientError, LoginError
+
+from helpdesk_daemon.errors import PermanentError, SignInError, TransientError
+from helpdesk_daemon.ports import Clock, Cursor, Fetched
+
+IDLE_RENEW = 25 * 60  # servers drop a client after 30 minutes of silence (RFC 2177)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# imaplib hands every line of traffic to its logger, formatted or not; a mail server is not a log.
+logging.getLogger("imapclient").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where and how to reach an IMAP folder.
+
+    Attributes:
+        host: name or address.
+        port: TCP port.
+        security: `tls` (implicit), `starttls` or `none`.
+        user: to sign in as.
+        password: reads the secret anew at each sign-in, so that it can be changed while we run.
+        folder: to read.
+        timeout: seconds for connecting and for each read.
+        ca_file: certificates to trust besides the system's, empty for none.
+    """
+
+    host: str
+    port: int
+    security: str
+    user: str
+    password: Callable[[], str]
+    folder: str = "INBOX"
+    timeout: float = 30.0
+    ca_file: str = ""
+
+
+class ImapMailbox:
+    """`Mailbox` on an IMAP server; the connection is made when first needed and again after a failure."""
+
+    def __init__(
+        self, name: str, server: Server, clock: Clock, start: datetime | str = "now", touch: str = "nothing",
+        batch: int = 100, batch_bytes: int = 20_000_000, max_bytes: int = 50_000_000, idle: bool = True,
+    ) -> None:  # fmt: skip
+        self.name, self.folder, self._use_idle = name, server.folder, idle
+        self._server, self._clock, self._start, self._touch = server, clock, start, touch
+        self._batch, self._batch_bytes, self._max_bytes = batch, batch_bytes, max_bytes
+        self._client: Any = None
+        self._idle = False
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Decide once what a failure means; after any of them the connection is not trusted again."""
+        try:
+            yield
+        except (SignInError, PermanentError, TransientError):
+            self.close()
+            raise
+        except LoginError as error:
+            self.close()
+            words = str(error)
+            if any(hint in words.upper() for hint in ("UNAVAILABLE", "INUSE", "TEMPORARY", "TRY AGAIN")):
+                raise TransientError(f"sign-in is not possible now: {words}") from error
+            raise SignInError(f"{self._server.host} refused the sign-in of {self._server.user}: {words}") from error
+        except (IMAPClientError, imaplib.IMAP4.error, OSError, EOFError, ValueError) as error:
+            self.close()
+            raise TransientError(f"{self._server.host}: {type(error).__name__}: {error}") from error
+
+    def _connect(self) -> Any:
+        if self._client is not None:
+            return self._client
+        server = self._server
+        context = ssl.create_default_context(cafile=server.ca_file or None)
+        client = imapclient.IMAPClient(
+            server.host, server.port, ssl=server.security == "tls",
+            ssl_context=context if server.security == "tls" else None, timeout=server.timeout,
+        )  # fmt: skip
+        client.normalise_times = False
+        try:
+            if server.security == "starttls":
+                client.starttls(context)
+            client.login(server.user, server.password())
+        except BaseException:
+            with contextlib.suppress(Exception):
+                client.shutdown()
+            raise
+        self._client = client
+        return client
+
+    def _select(self, client: Any) -> dict[bytes, Any]:
+        """Select anew at each look: a deleted and recreated folder shows its new UIDVALIDITY only then."""
+        try:
+            found: dict[bytes, Any] = client.select_folder(self.folder, readonly=self._touch == "nothing")
+        except IMAPClientError as error:
+            if client.folder_exists(self.folder):
+                raise
+            raise PermanentError(f"{self._server.host} has no folder {self.folder}") from error
+        return found
+
+    def discover(self, cursor: Cursor | None) -> tuple[Cursor, list[str]]:
+        """See `Mailbox.discover`."""
+        with self._errors():
+            client = self._connect()
+            self._leave_idle()
+            folder = self._select(client)
+            validity, following = int(folder[b"UIDVALIDITY"]), int(folder.get(b"UIDNEXT") or 0)
+            cursor = self._cursor(cursor, validity, following)
+            if following and following <= cursor.position + 1:
+                return cursor, []
+            return cursor, [str(uid) for uid in self._new(client, cursor)]
+
+    def _cursor(self, cursor: Cursor | None, validity: int, following: int) -> Cursor:
+        now = self._clock.now()
+        if cursor is None:
+            if self._start == "now":
+                return Cursor(validity, max(following - 1, 0), now, following, now)
+            since = self._start if isinstance(self._start, datetime) else None
+            return Cursor(validity, 0, now, following, since)
+        if cursor.uidvalidity != validity:
+            # All UIDs are new: what we hold already is known by its digest, and what was old at our
+            # first start is still old.
+            return Cursor(validity, 0, cursor.started_at, following, cursor.since)
+        return cursor
+
+    def _new(self, client: Any, cursor: Cursor) -> list[int]:
+        first = cursor.position + 1
+        uids = {uid for uid in client.search(["UID", f"{first}:*"]) if uid >= first}
+        if cursor.since is not None and first < cursor.backlog:
+            day: date = cursor.since.date()
+            recent = set(client.search(["UID", f"{first}:{cursor.backlog - 1}", "SINCE", day]))
+            uids = {uid for uid in uids if uid >= cursor.backlog or uid in recent}
+        return sorted(uids)
+
+    def fetch(self, uids: Sequence[str]) -> tuple[list[Fetched], list[str]]:
+        """See `Mailbox.fetch`."""
+        with self._errors():
+            client = self._connect()
+            wanted = [int(uid) for uid in uids[: self._batch]]
+            facts = client.fetch(wanted, ["RFC822.SIZE", "INTERNALDATE"])
+            whole: list[int] = []
+            large: list[int] = []
+            settled: list[int] = []
+            total = 0
+            for uid in wanted:
+                size = facts[uid][b"RFC822.SIZE"] if uid in facts else 0
+                if settled and total + min(size, self._max_bytes) > self._batch_bytes:
+                    break
+                total += min(size, self._max_bytes)
+                settled.append(uid)
+                if uid in facts:
+                    (large if size > self._max_bytes else whole).append(uid)
+            bodies = {uid: (body, False) for uid, body in self._bodies(client, whole, "BODY.PEEK[]", b"BODY[]")}
+            part = f"BODY.PEEK[]<0.{self._max_bytes}>"
+            bodies |= {uid: (body, True) for uid, body in self._bodies(client, large, part, b"BODY[]<0>")}
+            mails = [
+                Fetched(str(uid), bodies[uid][0], self._received(facts[uid]), bodies[uid][1])
+                for uid in settled
+                if uid in bodies
+            ]
+            return mails, [str(uid) for uid in settled if uid in bodies or uid not in facts]
+
+    def _bodies(self, client: Any, uids: list[int], item: str, key: bytes) -> Iterator[tuple[int, bytes]]:
+        if uids:
+            for uid, found in client.fetch(uids, [item]).items():
+                if found.get(key) is not None:
+                    yield uid, found[key]
+
+    def _received(self, facts: dict[bytes, Any]) -> datetime:
+        at = facts.get(b"INTERNALDATE")
+        return at.astimezone(UTC) if isinstance(at, datetime) else self._clock.now()
+
+    def touch(self, uids: Sequence[str]) -> None:
+        """See `Mailbox.touch`."""
+        if self._touch == "nothing" or not uids:
+            return
+        with self._errors():
+            client = self._connect()
+            self._select(client)
+            numbers = [int(uid) for uid in uids]
+            action, _, value = self._touch.partition(" ")
+            if action == "move":
+                if not client.folder_exists(value):
+                    client.create_folder(value)
+                if client.has_capability("MOVE"):
+                    client.move(numbers, value)
+                else:
+                    client.copy(numbers, value)
+                    client.delete_messages(numbers, silent=True)
+                    if client.has_capability("UIDPLUS"):
+                        client.uid_expunge(numbers)
+                return
+            flag = {"seen": b"\\Seen", "flagged": b"\\Flagged"}.get(action, value.encode())
+            client.add_flags(numbers, [flag], silent=True)
+
+    def wait(self, seconds: float) -> bool:
+        """See `Mailbox.wait`; without IDLE, or without a connection, only the time passes."""
+        if self._client is None:
+            return self._sleep(seconds)
+        with self._errors():
+            if not (self._use_idle and self._client.has_capability("IDLE")):
+                return self._sleep(seconds)
+            self._client.idle()
+            self._idle = True
+            return self._buffered() or self._listen(min(seconds, IDLE_RENEW))
+
+    def _sleep(self, seconds: float) -> bool:
+        ready, _, _ = select.select([self._wake_read], [], [], seconds)
+        return self._drain() if ready else False
+
+    def _listen(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            ready, _, _ = select.select([self._client.socket(), self._wake_read], [], [], left)
+            if self._wake_read in ready:
+                return self._drain()
+            if ready:
+                said = self._client.idle_check(timeout=0)
+                if any(
+                    isinstance(line, tuple) and len(line) > 1 and line[1] in (b"EXISTS", b"RECENT") for line in said
+                ):
+                    return True
+                if not said or any(line[0] == b"BYE" for line in said):
+                    raise TransientError("the server ended IDLE")
+        return False
+
+    def _buffered(self) -> bool:
+        """Whether an announcement came in one packet with the answer to IDLE: `select` cannot see that."""
+        file = getattr(self._client._imap, "file", None)
+        if file is None or not hasattr(file, "peek"):
+            return False
+        self._client.socket().setblocking(False)
+        try:
+            return bool(file.peek(1))
+        finally:
+            self._client.socket().settimeout(self._server.timeout)
+
+    def _drain(self) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._wake_read, 64):
+                pass
+        return True
+
+    def _leave_idle(self) -> None:
+        if self._idle:
+            self._idle = False
+            self._client.idle_done()
+
+    def interrupt(self) -> None:
+        """See `Mailbox.interrupt`."""
+        os.write(self._wake_write, b"!")
+
+    def close(self) -> None:
+        """See `Mailbox.close`."""
+        client, self._client, self._idle = self._client, None, False
+        if client is not None:
+            with contextlib.suppress(Exception):
+                client.shutdown()

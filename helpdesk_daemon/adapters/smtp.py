@@ -1,0 +1,225 @@
+"""An SMTP server as transport (RFC 5321), over a few connections that are kept and reused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from helpdesk_daemon.errors import (
+    AmbiguousDelivery,
+    PermanentError,
+    SignInError,
+    TooLarge,
+    TransientError,
+    Unreachable,
+)
+
+FINAL_DOT_TIMEOUT = 600.0  # RFC 5321 section 4.5.3.2.6: giving up early means sending twice
+IDLE_LIMIT = 20.0  # seconds after which a kept connection is not trusted to be still there
+DOT_LINE = re.compile(rb"(?m)^\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Where and how outgoing mail is handed over.
+
+    Attributes:
+        host: name or address.
+        port: TCP port.
+        security: `tls` (implicit), `starttls` or `none`.
+        user: to sign in as, empty for no sign-in.
+        password: reads the secret anew at each sign-in.
+        timeout: seconds for each command but the final dot.
+        connections: how many are used at once.
+        fallback_sender: envelope sender where a server refuses the null reverse-path.
+        ca_file: certificates to trust besides the system's, empty for none.
+    """
+
+    host: str
+    port: int
+    security: str
+    user: str
+    password: Callable[[], str]
+    timeout: float = 60.0
+    connections: int = 4
+    fallback_sender: str = ""
+    ca_file: str = ""
+
+
+class SmtpTransport:
+    """`Transport` on an SMTP server."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self._idle: list[tuple[Any, float]] = []
+        self._slots = asyncio.Semaphore(relay.connections)
+
+    async def send(self, sender: str, recipient: str, mime: bytes) -> str:
+        """See `Transport.send`."""
+        async with self._slots:
+            client, fresh = await self._client()
+            try:
+                try:
+                    await self._open(client, sender, recipient, mime)
+                except _Gone:
+                    # Nothing was sent yet. A kept connection may have died unseen: try a new one, once.
+                    self._drop(client)
+                    if fresh:
+                        raise
+                    client = await self._connect()
+                    await self._open(client, sender, recipient, mime)
+                reply = await self._content(client, mime)
+            except BaseException as error:
+                await self._after_failure(client, error)
+                raise
+            self._idle.append((client, time.monotonic()))
+            return reply
+
+    async def greet(self) -> str:
+        """Connect and sign in, send nothing; what the server says of itself.
+
+        Raises:
+            Unreachable, SignInError: that did not work.
+        """
+        client = await self._connect()
+        self._idle.append((client, time.monotonic()))
+        offers = ", ".join(sorted(client.esmtp_extensions))
+        return f"{self._relay.host}:{self._relay.port}, {self._relay.security}, offers {offers or 'nothing'}"
+
+    async def _client(self) -> tuple[Any, bool]:
+        while self._idle:
+            client, since = self._idle.pop()
+            if client.is_connected and time.monotonic() - since < IDLE_LIMIT:
+                return client, False
+            self._drop(client)
+        return await self._connect(), True
+
+    async def _connect(self) -> Any:
+        import aiosmtplib
+
+        relay = self._relay
+        client = aiosmtplib.SMTP(
+            hostname=relay.host, port=relay.port, use_tls=relay.security == "tls",
+            start_tls=relay.security == "starttls", timeout=relay.timeout,
+            local_hostname=socket.gethostname() or "localhost",
+            tls_context=ssl.create_default_context(cafile=relay.ca_file or None) if relay.security != "none" else None,
+        )  # fmt: skip
+        try:
+            await client.connect()
+            await client.ehlo()
+            if relay.user:
+                await client.login(relay.user, relay.password())
+        except aiosmtplib.SMTPAuthenticationError as error:
+            self._drop(client)
+            if error.code // 100 == 4:
+                raise Unreachable(f"sign-in is not possible now: {error.code} {error.message}") from error
+            raise SignInError(
+                f"{relay.host} refused the sign-in of {relay.user}: {error.code} {error.message}"
+            ) from error
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            self._drop(client)
+            raise Unreachable(f"{relay.host}:{relay.port}: {type(error).__name__}: {error}") from error
+        return client
+
+    async def _open(self, client: Any, sender: str, recipient: str, mime: bytes) -> None:
+        """MAIL, RCPT and DATA up to the server's 354; no failure in here can have delivered anything."""
+        import aiosmtplib
+
+        limit = int(client.esmtp_extensions.get("size") or 0)
+        if limit and len(mime) > limit:
+            raise TooLarge(f"the mail has {len(mime)} bytes, {self._relay.host} takes {limit}", limit)
+        try:
+            await self._mail(client, sender, mime)
+            dsn = not sender and client.supports_extension("dsn")
+            await client.rcpt(recipient, options=["NOTIFY=NEVER"] if dsn else None)
+            reply = await client.execute_command(b"DATA")
+            if reply.code != 354:
+                raise _refusal(reply.code, reply.message)
+        except aiosmtplib.SMTPResponseException as error:
+            raise _refusal(error.code, error.message) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise _Gone(f"{self._relay.host}: {type(error).__name__}: {error}") from error
+        except (UnicodeError, ValueError) as error:
+            raise PermanentError(f"address {recipient!r} cannot be written in SMTP: {error}") from error
+
+    async def _mail(self, client: Any, sender: str, mime: bytes) -> None:
+        import aiosmtplib
+
+        options = []
+        if client.supports_extension("size"):
+            options.append(f"SIZE={len(mime)}")
+        if client.supports_extension("8bitmime") and not mime.isascii():
+            options.append("BODY=8BITMIME")
+        try:
+            await client.mail(sender, options=options)
+        except aiosmtplib.SMTPResponseException as error:
+            if sender or error.code // 100 != 5 or not self._relay.fallback_sender:
+                raise
+            await client.rset()
+            await client.mail(self._relay.fallback_sender, options=options)
+
+    async def _content(self, client: Any, mime: bytes) -> str:
+        """The mail and its final dot; from the dot on, silence means that it is perhaps delivered."""
+        import aiosmtplib
+
+        content = DOT_LINE.sub(b"..", mime if mime.endswith(b"\r\n") else mime + b"\r\n")
+        try:
+            client.protocol.write(content)
+            await client.protocol._drain_helper()
+            await asyncio.sleep(0)  # let a disconnect that is already here be seen
+            if not client.is_connected:
+                raise TransientError(f"{self._relay.host} hung up before the final dot")
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise TransientError(f"{self._relay.host} hung up before the final dot: {error}") from error
+        try:
+            reply = await client.execute_command(b".", timeout=FINAL_DOT_TIMEOUT)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise AmbiguousDelivery(f"{self._relay.host} hung up after the final dot: {error}") from error
+        if reply.code // 100 != 2:
+            raise _refusal(reply.code, reply.message)
+        return f"{reply.code} {reply.message}"
+
+    async def _after_failure(self, client: Any, error: BaseException) -> None:
+        """Keep the connection after a refusal, drop it after anything else."""
+        refused = isinstance(error, PermanentError | _Refused) and client.is_connected
+        if refused:
+            with contextlib.suppress(Exception):
+                await client.rset()
+                self._idle.append((client, time.monotonic()))
+                return
+        self._drop(client)
+
+    def _drop(self, client: Any) -> None:
+        with contextlib.suppress(Exception):
+            client.close()
+
+    async def close(self) -> None:
+        """See `Transport.close`."""
+        while self._idle:
+            client, _ = self._idle.pop()
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(client.quit(), 2)
+            self._drop(client)
+
+
+class _Gone(Unreachable):
+    """The connection broke before anything was sent."""
+
+
+class _Refused(TransientError):
+    """The server said 4xx; the connection is still good."""
+
+
+def _refusal(code: int, words: str) -> PermanentError | TransientError:
+    """A reply code as RFC 5321 section 4.2.1 means it; 421 closes the connection."""
+    text = f"{code} {words}"
+    if code // 100 == 5:
+        return PermanentError(text)
+    return TransientError(text) if code == 421 else _Refused(text)

@@ -1,0 +1,1 @@
+"""The database: schema, migrations, and one small store for each stage."""

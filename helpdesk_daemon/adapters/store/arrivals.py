@@ -1,0 +1,151 @@
+"""The ledger of arrivals: what ingest keeps before a mailbox is touched."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Engine, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from helpdesk_daemon.adapters.store import audit
+from helpdesk_daemon.adapters.store.engine import transaction
+from helpdesk_daemon.adapters.store.schema import arrivals, cursors
+from helpdesk_daemon.ports import Audit, Clock, Cursor, Fetched
+
+FAST = 1  # zlib level: mail compresses well enough at once, and ingest must not wait for more
+CHUNK = 500  # variables in one IN (...) list
+
+
+def pack(raw: bytes) -> bytes:
+    """Bytes as they lie in the database."""
+    return zlib.compress(raw, FAST)
+
+
+def unpack(stored: bytes) -> bytes:
+    """Bytes as they were given to `pack`."""
+    return zlib.decompress(stored)
+
+
+class Arrivals:
+    """`ArrivalStore` on the database."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine, self._clock = engine, clock
+
+    def cursor(self, mailbox: str, folder: str) -> Cursor | None:
+        """See `ArrivalStore.cursor`."""
+        with transaction(self._engine) as connection:
+            row = connection.execute(
+                select(cursors).where(cursors.c.mailbox == mailbox, cursors.c.folder == folder)
+            ).first()
+        return Cursor(row.uidvalidity, row.position, row.started_at, row.backlog, row.since) if row else None
+
+    def unknown(self, mailbox: str, folder: str, uidvalidity: int, uids: Sequence[str]) -> list[str]:
+        """See `ArrivalStore.unknown`."""
+        found: set[str] = set()
+        with transaction(self._engine) as connection:
+            for start in range(0, len(uids), CHUNK):
+                chunk = uids[start : start + CHUNK]
+                found.update(
+                    connection.execute(
+                        select(arrivals.c.uid).where(
+                            arrivals.c.mailbox == mailbox,
+                            arrivals.c.folder == folder,
+                            arrivals.c.uidvalidity == uidvalidity,
+                            arrivals.c.uid.in_(chunk),
+                        )
+                    ).scalars()
+                )
+        return [uid for uid in uids if uid not in found]
+
+    def record(self, mailbox: str, folder: str, cursor: Cursor, mails: Sequence[tuple[Fetched, str, str]]) -> int:
+        """See `ArrivalStore.record`."""
+        now = self._clock.now()
+        rows: list[dict[str, Any]] = [
+            {
+                "mailbox": mailbox,
+                "folder": folder,
+                "uidvalidity": cursor.uidvalidity,
+                "uid": mail.uid,
+                "received_at": min(mail.received_at, now),
+                "fetched_at": now,
+                "size": len(mail.raw),
+                "truncated": mail.truncated,
+                "message_id": message_id,
+                "digest": digest,
+                "raw": pack(mail.raw),
+            }
+            for mail, digest, message_id in mails
+        ]
+        position = {
+            "uidvalidity": cursor.uidvalidity,
+            "position": cursor.position,
+            "started_at": cursor.started_at,
+            "backlog": cursor.backlog,
+            "since": cursor.since,
+        }
+        new = 0
+        with transaction(self._engine) as connection:
+            lines = []
+            for row in rows:
+                done = connection.execute(insert(arrivals).values(row).on_conflict_do_nothing())
+                if done.rowcount == 1:
+                    new += 1
+                    number = done.inserted_primary_key[0] if done.inserted_primary_key else None
+                    lines.append(Audit("message.arrived", {
+                        "arrival": number, "mailbox": mailbox, "folder": folder, "uidvalidity": cursor.uidvalidity,
+                        "uid": row["uid"], "size": row["size"], "message_id": row["message_id"],
+                    }))  # fmt: skip
+            connection.execute(
+                insert(cursors)
+                .values(mailbox=mailbox, folder=folder, **position)
+                .on_conflict_do_update(index_elements=["mailbox", "folder"], set_=position)
+            )
+            audit.append(connection, lines, now)
+        return new
+
+    def untouched(self, mailbox: str, folder: str, uidvalidity: int, limit: int) -> list[str]:
+        """See `ArrivalStore.untouched`."""
+        with transaction(self._engine) as connection:
+            return list(
+                connection.execute(
+                    select(arrivals.c.uid)
+                    .where(
+                        arrivals.c.touched_at.is_(None),
+                        arrivals.c.mailbox == mailbox,
+                        arrivals.c.folder == folder,
+                        arrivals.c.uidvalidity == uidvalidity,
+                    )
+                    .order_by(arrivals.c.id)
+                    .limit(limit)
+                ).scalars()
+            )
+
+    def touched(self, mailbox: str, folder: str, uidvalidity: int, uids: Sequence[str]) -> None:
+        """See `ArrivalStore.touched`."""
+        now = self._clock.now()
+        with transaction(self._engine) as connection:
+            for start in range(0, len(uids), CHUNK):
+                connection.execute(
+                    update(arrivals)
+                    .where(
+                        arrivals.c.mailbox == mailbox,
+                        arrivals.c.folder == folder,
+                        arrivals.c.uidvalidity == uidvalidity,
+                        arrivals.c.uid.in_(uids[start : start + CHUNK]),
+                    )
+                    .values(touched_at=now)
+                )
+
+    def note_poll(self, mailbox: str, folder: str, error: str) -> None:
+        """See `ArrivalStore.note_poll`."""
+        now = self._clock.now()
+        values: dict[str, object] = {"polled_at": now, "last_error": error}
+        if not error:
+            values["succeeded_at"] = now
+        with transaction(self._engine) as connection:
+            connection.execute(
+                update(cursors).where(cursors.c.mailbox == mailbox, cursors.c.folder == folder).values(values)
+            )

@@ -1,0 +1,269 @@
+"""Arrivals become tickets: what decide claims, looks up and commits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from helpdesk_daemon.adapters.store import audit
+from helpdesk_daemon.adapters.store.arrivals import CHUNK, pack, unpack
+from helpdesk_daemon.adapters.store.engine import transaction
+from helpdesk_daemon.adapters.store.schema import (
+    arrivals,
+    auto_replies,
+    breakers,
+    decisions,
+    messages,
+    outbox,
+    participants,
+    suppressions,
+    tickets,
+)
+from helpdesk_daemon.outgoing.limits import Bucket
+from helpdesk_daemon.ports import Arrival, Clock, Known, Outcome, Question
+from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
+
+_open_breaker = select(breakers.c.id).where(breakers.c.released_at.is_(None))
+
+
+def ticket_of(row: Row[Any]) -> Ticket:
+    """The ticket in a row of the tickets table."""
+    return Ticket(
+        id=row.id, state=State(row.state), subject=row.subject, requester_email=row.requester_email,
+        requester_name=row.requester_name, mailbox=row.mailbox, category=row.category, department=row.department,
+        address=row.address, priority=Priority(row.priority), sla_hours=row.sla_hours, due_at=row.due_at,
+        created_at=row.created_at, needs_review=row.needs_review, linked_to=row.linked_to,
+        forward_id=row.forward_id, customer_id=row.customer_id,
+    )  # fmt: skip
+
+
+def _chunks(values: Iterable[str]) -> Iterable[list[str]]:
+    unique = list(dict.fromkeys(values))
+    return (unique[start : start + CHUNK] for start in range(0, len(unique), CHUNK))
+
+
+class Decisions:
+    """`DecisionStore` on the database."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine, self._clock = engine, clock
+
+    def claim(self, limit: int) -> list[Arrival]:
+        """See `DecisionStore.claim`."""
+        waiting = (
+            select(arrivals.c.id, arrivals.c.mailbox, arrivals.c.digest, arrivals.c.received_at, arrivals.c.attempts,
+                   arrivals.c.truncated, arrivals.c.raw)
+            .where(arrivals.c.state == "pending")
+            .order_by(arrivals.c.id)
+            .limit(limit)
+        )  # fmt: skip
+        with transaction(self._engine) as connection:
+            rows = connection.execute(waiting).all()
+            # One that was tried before comes alone: if it is what kills us, it must not take others along.
+            alone = next((n for n, row in enumerate(rows) if row.attempts), len(rows))
+            rows = rows[: max(alone, 1)]
+            if rows:
+                connection.execute(
+                    update(arrivals)
+                    .where(arrivals.c.id.in_([row.id for row in rows]), arrivals.c.state == "pending")
+                    .values(state="claimed", attempts=arrivals.c.attempts + 1)
+                )
+        return [
+            Arrival(
+                row.id,
+                row.mailbox,
+                unpack(row.raw),
+                row.digest,
+                row.received_at,
+                row.attempts + 1,
+                row.truncated,
+            )
+            for row in rows
+        ]
+
+    def known(self, questions: Sequence[Question]) -> Known:
+        """See `DecisionStore.known`."""
+        found = Known()
+        with transaction(self._engine) as connection:
+            for ids in _chunks(i for q in questions for i in q.message_ids):
+                for row in connection.execute(
+                    select(messages.c.message_id, messages.c.ticket).where(messages.c.message_id.in_(ids))
+                ):
+                    found.by_message_id.setdefault(row.message_id, row.ticket)
+            wanted = [*(t for q in questions for t in q.tickets), *found.by_message_id.values()]
+            for ids in _chunks(wanted):
+                self._know_tickets(connection, ids, found)
+            for digests in _chunks(q.digest for q in questions):
+                for row in connection.execute(
+                    select(arrivals.c.id, arrivals.c.digest)
+                    .where(arrivals.c.digest.in_(digests))
+                    .order_by(arrivals.c.id)
+                ):
+                    found.digests.setdefault(row.digest, row.id)
+            scopes = [
+                "all",
+                *(f"address:{a}" for q in questions for a in q.addresses),
+                *(f"ticket:{t}" for t in wanted),
+            ]
+            for chunk in _chunks(scopes):
+                for row in connection.execute(select(auto_replies).where(auto_replies.c.scope.in_(chunk))):
+                    found.buckets[row.scope] = Bucket(row.tokens, row.at)
+            for chunk in _chunks(a for q in questions for a in q.addresses):
+                found.suppressed.update(
+                    connection.execute(
+                        select(suppressions.c.email).where(
+                            suppressions.c.email.in_(chunk), suppressions.c.released_at.is_(None)
+                        )
+                    ).scalars()
+                )
+            found.breaker_open = bool(connection.execute(_open_breaker).first())
+        return found
+
+    def _know_tickets(self, connection: Connection, ids: list[str], found: Known) -> None:
+        for row in connection.execute(select(tickets).where(tickets.c.id.in_(ids))):
+            found.tickets[row.id] = ticket_of(row)
+            if row.closed_at:
+                found.closed_at[row.id] = row.closed_at
+        for row in connection.execute(select(participants).where(participants.c.ticket.in_(ids))):
+            found.participants.setdefault(row.ticket, set()).add(row.email)
+        for row in connection.execute(
+            select(decisions.c.ticket, decisions.c.confidence, decisions.c.rule)
+            .where(decisions.c.ticket.in_(ids))
+            .order_by(decisions.c.id)
+        ):
+            found.confidence[row.ticket] = (row.confidence, row.rule)
+
+    def commit(self, outcomes: Sequence[Outcome]) -> None:
+        """See `DecisionStore.commit`."""
+        now = self._clock.now()
+        opened = [o for o in outcomes if o.opened]
+        with transaction(self._engine) as connection:
+            if opened:
+                connection.execute(insert(tickets), [_ticket_row(o, now) for o in opened])
+            people = [{"ticket": t, "email": e} for o in outcomes for t, e in _participants(o)]
+            if people:
+                connection.execute(upsert(participants).on_conflict_do_nothing(), people)
+            for outcome in outcomes:
+                self._change(connection, outcome, now)
+            for table, rows in (
+                (messages, [_message_row(o) for o in outcomes if o.message]),
+                (decisions, [_decision_row(o, now) for o in outcomes if o.decision]),
+                (outbox, [row for o in outcomes for row in _outbox_rows(o, now)]),
+            ):
+                if rows:
+                    connection.execute(insert(table), rows)
+            audit.append(connection, [line for o in outcomes for line in o.audit], now)
+
+    def _change(self, connection: Connection, o: Outcome, now: Any) -> None:
+        """The rows that are updated rather than added."""
+        connection.execute(
+            update(arrivals)
+            .where(arrivals.c.id == o.arrival)
+            .values(
+                state=o.state,
+                reason=o.reason,
+                sender=o.sender,
+                subject=o.subject,
+                ticket=o.ticket or None,
+                decided_at=now,
+            )
+        )
+        if o.change:
+            values: dict[str, Any] = {"updated_at": now}
+            if o.change.state is not None:
+                values |= {
+                    "state": o.change.state,
+                    "closed_at": now if o.change.state == State.CLOSED else None,
+                }
+            if o.change.customer_id is not None:
+                values["customer_id"] = o.change.customer_id
+            connection.execute(update(tickets).where(tickets.c.id == o.change.ticket).values(values))
+            if o.change.first_answer_at is not None:
+                connection.execute(
+                    update(tickets)
+                    .where(tickets.c.id == o.change.ticket, tickets.c.first_answer_at.is_(None))
+                    .values(first_answer_at=o.change.first_answer_at)
+                )
+        for scope, bucket in o.buckets.items():
+            values = {"tokens": bucket.tokens, "at": bucket.at}
+            connection.execute(
+                upsert(auto_replies)
+                .values(scope=scope, **values)
+                .on_conflict_do_update(index_elements=["scope"], set_=values)
+            )
+        if o.breaker and not connection.execute(_open_breaker).first():
+            connection.execute(insert(breakers).values(opened_at=now, reason=o.breaker))
+        for email, reason in o.suppress.items():
+            values = {"reason": reason, "at": now, "released_at": None}
+            connection.execute(
+                upsert(suppressions)
+                .values(email=email, **values)
+                .on_conflict_do_update(index_elements=["email"], set_=values)
+            )
+
+    def release(self, ids: Sequence[int], error: str, count: bool) -> None:
+        """See `DecisionStore.release`."""
+        attempts = arrivals.c.attempts if count else arrivals.c.attempts - 1
+        with transaction(self._engine) as connection:
+            connection.execute(
+                update(arrivals)
+                .where(arrivals.c.id.in_(list(ids)), arrivals.c.state == "claimed")
+                .values(state="pending", attempts=attempts, last_error=error)
+            )
+
+    def recover(self) -> int:
+        """See `DecisionStore.recover`."""
+        with transaction(self._engine) as connection:
+            return connection.execute(
+                update(arrivals)
+                .where(arrivals.c.state == "claimed")
+                .values(state="pending", last_error="the process died over it")
+            ).rowcount
+
+
+def _participants(o: Outcome) -> Iterable[tuple[str, str]]:
+    if o.opened:
+        yield from ((o.opened.id, email) for email in o.participants if email)
+    if o.change:
+        yield from ((o.change.ticket, email) for email in o.change.participants if email)
+
+
+def _ticket_row(o: Outcome, now: Any) -> dict[str, Any]:
+    assert o.opened
+    return asdict(o.opened) | {"updated_at": now, "closed_at": None, "first_answer_at": None}
+
+
+def _message_row(o: Outcome) -> dict[str, Any]:
+    assert o.message
+    return asdict(o.message) | {"arrival": o.arrival}
+
+
+def _decision_row(o: Outcome, now: Any) -> dict[str, Any]:
+    d = o.decision
+    assert d
+    neighbours = [
+        {"example": n.example, "category": n.category, "similarity": round(n.similarity, 4), "source": n.source,
+         "ticket": n.ticket}
+        for n in d.neighbours
+    ]  # fmt: skip
+    return {
+        "ticket": o.ticket, "arrival": o.arrival, "at": now, "actor": "daemon", "category": d.category,
+        "confidence": d.confidence, "needs_review": d.needs_review, "review_reason": d.review_reason,
+        "department": d.department.name, "priority": d.priority, "sla_hours": d.sla_hours,
+        "tags": json.dumps(d.tags), "rule": d.rule, "set_by": json.dumps(dict(d.set_by)),
+        "neighbours": json.dumps(neighbours), "model": d.model, "rules_version": d.rules_version,
+    }  # fmt: skip
+
+
+def _outbox_rows(o: Outcome, now: Any) -> Iterable[dict[str, Any]]:
+    for mail in o.outgoing:
+        yield {
+            "kind": mail.kind, "ticket": mail.ticket, "arrival": o.arrival, "sender": mail.sender,
+            "recipient": mail.recipient, "message_id": mail.message_id, "state": "pending", "attempts": 0,
+            "next_attempt_at": now, "created_at": now, "size": len(mail.mime), "mime": pack(mail.mime),
+        }  # fmt: skip

@@ -1,0 +1,64 @@
+"""Labelled examples and their vectors: the truth of which every vector index is a copy."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Engine, bindparam, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from helpdesk_daemon.adapters.store.engine import transaction
+from helpdesk_daemon.adapters.store.schema import examples
+from helpdesk_daemon.ports import Clock, Example
+
+
+class Examples:
+    """`ExampleStore` on the database."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine, self._clock = engine, clock
+
+    def active(self) -> list[Example]:
+        """See `ExampleStore.active`."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(
+                select(examples.c.id, examples.c.text, examples.c.category, examples.c.source, examples.c.ticket)
+                .where(examples.c.active)
+                .order_by(examples.c.id)
+            ).all()
+        return [Example(row.id, row.text, row.category, row.source, row.ticket) for row in rows]
+
+    def vectors(self, model: str) -> dict[int, bytes]:
+        """See `ExampleStore.vectors`."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(
+                select(examples.c.id, examples.c.vector).where(
+                    examples.c.active, examples.c.model == model, examples.c.vector.is_not(None)
+                )
+            ).all()
+        return {row.id: row.vector for row in rows}
+
+    def save_vectors(self, model: str, vectors: Mapping[int, bytes]) -> None:
+        """See `ExampleStore.save_vectors`."""
+        if not vectors:
+            return
+        with transaction(self._engine) as connection:
+            connection.execute(
+                update(examples).where(examples.c.id == bindparam("number")).values(model=model, vector=bindparam("v")),
+                [{"number": number, "v": vector} for number, vector in vectors.items()],
+            )
+
+    def add(self, rows: Sequence[tuple[str, str]], source: str) -> int:
+        """See `ExampleStore.add`."""
+        now = self._clock.now()
+        values = [
+            {"text": text, "category": category, "source": source, "created_at": now,
+             "digest": hashlib.sha256(f"{category}\0{text}".encode()).hexdigest()}
+            for text, category in rows
+        ]  # fmt: skip
+        if not values:
+            return 0
+        with transaction(self._engine) as connection:
+            done = connection.execute(insert(examples).on_conflict_do_nothing(index_elements=["digest"]), values)
+            return max(done.rowcount, 0)

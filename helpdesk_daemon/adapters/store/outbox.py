@@ -1,0 +1,127 @@
+"""The outbox: what is due, what is being sent, how each try ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, func, insert, select, update
+
+from helpdesk_daemon.adapters.store import audit
+from helpdesk_daemon.adapters.store.arrivals import unpack
+from helpdesk_daemon.adapters.store.engine import transaction
+from helpdesk_daemon.adapters.store.schema import breakers, outbox, tickets
+from helpdesk_daemon.outgoing.message import AT_MOST_ONCE, UNHELD, Kind
+from helpdesk_daemon.ports import Audit, Clock, Due, Sent
+from helpdesk_daemon.tickets.ticket import State
+
+WAITING = ("pending", "deferred")
+
+
+class Outbox:
+    """`OutboxStore` on the database."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine, self._clock = engine, clock
+
+    def due(self, limit: int) -> list[Due]:
+        """See `OutboxStore.due`."""
+        now = self._clock.now()
+        with transaction(self._engine) as connection:
+            held = connection.execute(select(breakers.c.id).where(breakers.c.released_at.is_(None))).first()
+            wanted = (
+                select(outbox)
+                .where(outbox.c.state.in_(WAITING), outbox.c.next_attempt_at <= now)
+                .order_by(outbox.c.next_attempt_at, outbox.c.id)
+                .limit(limit)
+            )
+            if held:
+                wanted = wanted.where(outbox.c.kind.in_(list(UNHELD)))
+            rows = connection.execute(wanted).all()
+        return [
+            Due(row.id, row.kind, row.ticket, row.sender, row.recipient, row.message_id, unpack(row.mime), row.attempts,
+                row.created_at)
+            for row in rows
+        ]  # fmt: skip
+
+    def begin(self, ids: Sequence[int]) -> list[int]:
+        """See `OutboxStore.begin`."""
+        with transaction(self._engine) as connection:
+            return list(
+                connection.execute(
+                    update(outbox)
+                    .where(outbox.c.id.in_(list(ids)), outbox.c.state.in_(WAITING))
+                    .values(state="sending", attempts=outbox.c.attempts + 1)
+                    .returning(outbox.c.id)
+                ).scalars()
+            )
+
+    def finish(self, results: Sequence[Sent]) -> None:
+        """See `OutboxStore.finish`."""
+        now = self._clock.now()
+        with transaction(self._engine) as connection:
+            for sent in results:
+                values: dict[str, object] = {"state": sent.state, "last_reply": sent.reply[:1_000]}
+                if sent.state == "sent":
+                    values["sent_at"] = now
+                if sent.next_attempt_at is not None:
+                    values["next_attempt_at"] = sent.next_attempt_at
+                if sent.state == "pending":
+                    values["attempts"] = outbox.c.attempts - 1
+                connection.execute(update(outbox).where(outbox.c.id == sent.id).values(values))
+                if sent.redirect:
+                    self._redirect(connection, sent, now)
+            self._opened(connection, [sent.id for sent in results if sent.state == "sent"])
+            audit.append(connection, [sent.audit for sent in results if sent.audit], now)
+
+    def _redirect(self, connection: Connection, sent: Sent, now: datetime) -> None:
+        copied = [
+            c.name for c in outbox.c if c.name in ("kind", "ticket", "arrival", "sender", "message_id", "size", "mime")
+        ]
+        row = connection.execute(select(*(outbox.c[name] for name in copied)).where(outbox.c.id == sent.id)).one()
+        values = dict(row._mapping) | {
+            "recipient": sent.redirect,
+            "state": "pending",
+            "next_attempt_at": now,
+            "created_at": now,
+        }
+        connection.execute(insert(outbox).values(values))
+
+    def _opened(self, connection: Connection, ids: list[int]) -> None:
+        """A ticket is open once its forward has left."""
+        forwarded = select(outbox.c.ticket).where(outbox.c.id.in_(ids), outbox.c.kind == Kind.FORWARD)
+        connection.execute(
+            update(tickets).where(tickets.c.id.in_(forwarded), tickets.c.state == State.NEW).values(state=State.OPEN)
+        )
+
+    def recover(self) -> list[int]:
+        """See `OutboxStore.recover`."""
+        with transaction(self._engine) as connection:
+            unsure = connection.execute(
+                update(outbox)
+                .where(outbox.c.state == "sending", outbox.c.kind.in_(list(AT_MOST_ONCE)))
+                .values(state="ambiguous", last_reply="the process died while sending")
+                .returning(outbox.c.id, outbox.c.ticket, outbox.c.kind)
+            ).all()
+            connection.execute(
+                update(outbox)
+                .where(outbox.c.state == "sending")
+                .values(
+                    state="deferred",
+                    last_reply="the process died while sending",
+                    next_attempt_at=self._clock.now(),
+                )
+            )
+            lines = [
+                Audit("outgoing.left_ambiguous", {"outbox": row.id, "kind": row.kind}, row.ticket) for row in unsure
+            ]
+            audit.append(connection, lines, self._clock.now())
+        return [row.id for row in unsure]
+
+    def next_due(self) -> datetime | None:
+        """See `OutboxStore.next_due`."""
+        with transaction(self._engine) as connection:
+            at: datetime | None = connection.execute(
+                select(func.min(outbox.c.next_attempt_at)).where(outbox.c.state.in_(WAITING))
+            ).scalar()
+        return at

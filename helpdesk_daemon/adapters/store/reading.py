@@ -1,0 +1,139 @@
+"""What commands and pages read: never writes, never waits for the daemon."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Engine, Select, func, select, text
+
+from helpdesk_daemon.adapters.store.arrivals import unpack
+from helpdesk_daemon.adapters.store.engine import transaction
+from helpdesk_daemon.adapters.store.schema import (
+    arrivals,
+    audit_detail,
+    audit_log,
+    breakers,
+    decisions,
+    messages,
+    outbox,
+    tickets,
+)
+
+Row = dict[str, Any]
+
+
+def _rows(engine: Engine, wanted: Select[Any]) -> list[Row]:
+    with transaction(engine) as connection:
+        return [dict(row) for row in connection.execute(wanted).mappings()]
+
+
+def ticket_list(
+    engine: Engine, limit: int, state: str = "", department: str = "", text_: str = "", review: bool = False
+) -> list[Row]:
+    """The newest tickets, with the confidence and rule of their latest decision."""
+    each = decisions.alias()
+    latest = select(func.max(each.c.id)).where(each.c.ticket == tickets.c.id).correlate(tickets).scalar_subquery()
+    wanted = (
+        select(tickets, decisions.c.confidence, decisions.c.rule)
+        .select_from(tickets)
+        .outerjoin(decisions, decisions.c.id == latest)
+        .order_by(tickets.c.created_at.desc(), tickets.c.id)
+        .limit(limit)
+    )
+    if state:
+        wanted = wanted.where(tickets.c.state == state)
+    if department:
+        wanted = wanted.where(tickets.c.department == department)
+    if review:
+        wanted = wanted.where(tickets.c.needs_review)
+    if text_:
+        wanted = wanted.where(tickets.c.subject.contains(text_) | tickets.c.requester_email.contains(text_))
+    return _rows(engine, wanted)
+
+
+def ticket(engine: Engine, ticket_id: str) -> Row | None:
+    """One ticket with its messages, decisions and outgoing mails; None when there is none."""
+    found = _rows(engine, select(tickets).where(tickets.c.id == ticket_id))
+    if not found:
+        return None
+    story = found[0]
+    story["messages"] = _rows(engine, select(messages).where(messages.c.ticket == ticket_id).order_by(messages.c.id))
+    story["decisions"] = [
+        row | {name: json.loads(row[name]) for name in ("neighbours", "set_by", "tags")}
+        for row in _rows(engine, select(decisions).where(decisions.c.ticket == ticket_id).order_by(decisions.c.id))
+    ]
+    story["outgoing"] = _rows(
+        engine,
+        select(*(c for c in outbox.c if c.name != "mime")).where(outbox.c.ticket == ticket_id).order_by(outbox.c.id),
+    )
+    return story
+
+
+def outbox_list(engine: Engine, states: Sequence[str], limit: int) -> list[Row]:
+    """Outgoing mails, newest first; all states when none is named."""
+    columns = [c for c in outbox.c if c.name != "mime"]
+    wanted = select(*columns).order_by(outbox.c.id.desc()).limit(limit)
+    return _rows(engine, wanted.where(outbox.c.state.in_(states)) if states else wanted)
+
+
+def quarantine_list(engine: Engine, limit: int) -> list[Row]:
+    """Mails set aside, newest first."""
+    columns = [c for c in arrivals.c if c.name != "raw"]
+    wanted = select(*columns).where(arrivals.c.state == "quarantined").order_by(arrivals.c.id.desc()).limit(limit)
+    return _rows(engine, wanted)
+
+
+def not_ticketed(engine: Engine, limit: int = 200) -> list[Row]:
+    """Arrivals that opened no ticket, newest first, with the reason."""
+    columns = [c for c in arrivals.c if c.name != "raw"]
+    settled = ("reply", "ignored", "quarantined")
+    return _rows(
+        engine,
+        select(*columns).where(arrivals.c.state.in_(settled)).order_by(arrivals.c.id.desc()).limit(limit),
+    )
+
+
+def audit_tail(engine: Engine, limit: int, ticket_id: str = "", event: str = "") -> list[Row]:
+    """The last lines of the audit log, oldest of them first."""
+    wanted = (
+        select(audit_log.c.seq, audit_log.c.at, audit_log.c.actor, audit_log.c.event, audit_log.c.ticket,
+               audit_detail.c.detail)
+        .outerjoin(audit_detail, audit_detail.c.seq == audit_log.c.seq)
+        .order_by(audit_log.c.seq.desc())
+        .limit(limit)
+    )  # fmt: skip
+    if ticket_id:
+        wanted = wanted.where(audit_log.c.ticket == ticket_id)
+    if event:
+        wanted = wanted.where(audit_log.c.event.like(event.replace("*", "%")))
+    rows = _rows(engine, wanted)
+    return [row | {"detail": json.loads(row["detail"]) if row["detail"] else None} for row in reversed(rows)]
+
+
+def raw_of_ticket(engine: Engine, ticket_id: str) -> list[tuple[int, bytes]]:
+    """The received mails of a ticket as they came, with their arrival numbers."""
+    wanted = select(arrivals.c.id, arrivals.c.raw).where(arrivals.c.ticket == ticket_id).order_by(arrivals.c.id)
+    return [(row["id"], unpack(row["raw"])) for row in _rows(engine, wanted) if row["raw"]]
+
+
+def counts(engine: Engine) -> Row:
+    """Numbers of the pipeline: arrivals and outgoing mails by state, tickets, open breaker."""
+    with transaction(engine) as connection:
+        return {
+            "arrivals": dict(
+                connection.execute(select(arrivals.c.state, func.count()).group_by(arrivals.c.state)).tuples().all()
+            ),
+            "outbox": dict(
+                connection.execute(select(outbox.c.state, func.count()).group_by(outbox.c.state)).tuples().all()
+            ),
+            "tickets": connection.execute(select(func.count()).select_from(tickets)).scalar_one(),
+            "breaker": connection.execute(select(breakers.c.reason).where(breakers.c.released_at.is_(None))).scalar(),
+        }
+
+
+def integrity(engine: Engine) -> str:
+    """What SQLite says of the file: `ok`, or its first complaint."""
+    with transaction(engine) as connection:
+        return str(connection.execute(text("pragma quick_check(1)")).scalar())

@@ -1,0 +1,264 @@
+"""Tables as SQLAlchemy sees them. Times are ISO 8601 UTC text, so that any SQLite tool reads them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+
+def iso(at: datetime) -> str:
+    """A moment as text that sorts as it compares: `2026-11-22T14:46:00.123Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def read_iso(value: str) -> datetime:
+    """The moment that `iso` wrote."""
+    return datetime.fromisoformat(value)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC datetime, kept as ISO 8601 text."""
+
+    impl = String(24)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """To text."""
+        return iso(value) if value is not None else None
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        """From text."""
+        return read_iso(value) if value is not None else None
+
+
+metadata = MetaData()
+
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("mailbox", String(100), nullable=False),
+    Column("folder", String(500), nullable=False),
+    Column("uidvalidity", Integer, nullable=False),
+    Column("uid", String(255), nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("fetched_at", Moment, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("truncated", Boolean, nullable=False, default=False),
+    Column("message_id", Text, nullable=False, default=""),
+    Column("sender", Text, nullable=False, default=""),
+    Column("subject", Text, nullable=False, default=""),
+    Column("digest", String(64), nullable=False),
+    Column("touched_at", Moment),
+    Column("state", String(20), nullable=False, default="pending"),
+    Column("reason", Text, nullable=False, default=""),
+    Column("ticket", String(11)),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("last_error", Text, nullable=False, default=""),
+    Column("decided_at", Moment),
+    Column("raw", LargeBinary),
+    UniqueConstraint("mailbox", "folder", "uidvalidity", "uid", name="arrivals_once"),
+    Index("arrivals_digest", "digest"),
+    Index("arrivals_state", "state", "id"),
+    Index("arrivals_untouched", "mailbox", "folder", "uidvalidity", sqlite_where=text("touched_at is null"),
+          postgresql_where=text("touched_at is null")),
+    sqlite_autoincrement=True,
+)  # fmt: skip
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", String(11), primary_key=True),
+    Column("state", String(10), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("requester_email", String(320), nullable=False),
+    Column("requester_name", Text, nullable=False, default=""),
+    Column("mailbox", String(100), nullable=False),
+    Column("category", String(100), nullable=False, default=""),
+    Column("department", String(200), nullable=False),
+    Column("address", String(320), nullable=False),
+    Column("priority", String(10), nullable=False),
+    Column("sla_hours", Float, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("needs_review", Boolean, nullable=False, default=False),
+    Column("linked_to", String(11), nullable=False, default=""),
+    Column("forward_id", Text, nullable=False, default=""),
+    Column("customer_id", Text, nullable=False, default=""),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("first_answer_at", Moment),
+    Column("closed_at", Moment),
+    Index("tickets_created", "created_at"),
+    Index("tickets_requester", "requester_email"),
+    Index("tickets_state", "state", "due_at"),
+)
+
+participants = Table(
+    "participants",
+    metadata,
+    Column("ticket", ForeignKey("tickets.id"), primary_key=True),
+    Column("email", String(320), primary_key=True),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("ticket", ForeignKey("tickets.id"), nullable=False),
+    Column("direction", String(3), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("arrival", ForeignKey("arrivals.id")),
+    Column("message_id", Text, nullable=False, default=""),
+    Column("sender", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("new_text", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index("messages_ticket", "ticket"),
+    Index("messages_message_id", "message_id"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("ticket", ForeignKey("tickets.id"), nullable=False),
+    Column("arrival", ForeignKey("arrivals.id")),
+    Column("at", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("category", String(100), nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("needs_review", Boolean, nullable=False),
+    Column("review_reason", Text, nullable=False),
+    Column("department", String(200), nullable=False),
+    Column("priority", String(10), nullable=False),
+    Column("sla_hours", Float, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("neighbours", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("rules_version", String(64), nullable=False),
+    Index("decisions_ticket", "ticket"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(20), nullable=False),
+    Column("ticket", String(11), nullable=False, default=""),
+    Column("arrival", ForeignKey("arrivals.id")),
+    Column("sender", String(320), nullable=False),
+    Column("recipient", String(320), nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("state", String(10), nullable=False, default="pending"),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_attempt_at", Moment, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("sent_at", Moment),
+    Column("last_reply", Text, nullable=False, default=""),
+    Column("size", Integer, nullable=False),
+    Column("mime", LargeBinary),
+    Index("outbox_state", "state", "next_attempt_at"),
+    Index("outbox_ticket", "ticket"),
+    Index("outbox_message_id", "message_id"),
+)  # fmt: skip
+
+examples = Table(
+    "examples",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("text", Text, nullable=False),
+    Column("category", String(100), nullable=False),
+    Column("source", String(20), nullable=False),
+    Column("ticket", String(11), nullable=False, default=""),
+    Column("actor", Text, nullable=False, default=""),
+    Column("active", Boolean, nullable=False, default=True),
+    Column("created_at", Moment, nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("model", Text, nullable=False, default=""),
+    Column("vector", LargeBinary),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("mailbox", String(100), primary_key=True),
+    Column("folder", String(500), primary_key=True),
+    Column("uidvalidity", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("backlog", Integer, nullable=False),
+    Column("since", Moment),
+    Column("polled_at", Moment),
+    Column("succeeded_at", Moment),
+    Column("last_error", Text, nullable=False, default=""),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("email", String(320), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("released_at", Moment),
+)
+
+auto_replies = Table(
+    "auto_replies",
+    metadata,
+    Column("scope", String(340), primary_key=True),
+    Column("tokens", Float, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("opened_at", Moment, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("released_at", Moment),
+    Column("released_by", Text, nullable=False, default=""),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", String(24), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("event", String(60), nullable=False),
+    Column("ticket", String(11), nullable=False, default=""),
+    Column("detail_digest", String(64), nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("audit_log_ticket", "ticket"),
+    Index("audit_log_event", "event", "at"),
+)
+
+audit_detail = Table(
+    "audit_detail",
+    metadata,
+    Column("seq", ForeignKey("audit_log.seq"), primary_key=True, autoincrement=False),
+    Column("salt", String(32), nullable=False),
+    Column("detail", Text, nullable=False),
+)

@@ -1,0 +1,72 @@
+"""Jinja2 templates of outgoing mail: the operator's folder first, then the shipped ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+import nh3
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateNotFound,
+    select_autoescape,
+)
+
+from helpdesk_daemon.mail.message import Message
+
+
+def when(at: datetime) -> str:
+    """A moment as people read it, with its zone."""
+    return at.strftime("%A, %-d %B %Y, %H:%M %Z").replace("UTC", "UTC")
+
+
+def safe_html(message: Message) -> str:
+    """The HTML a stranger sent, without anything that acts, loads or hides."""
+    return nh3.clean(
+        message.html,
+        url_schemes={"http", "https", "mailto", "tel", "cid"},
+        clean_content_tags={"script", "style", "title"},
+        link_rel="noopener noreferrer nofollow",
+    )
+
+
+class Templates:
+    """`Render` on template folders; `NAME.txt` is required, `NAME.html` optional.
+
+    Args:
+        folders: searched in order.
+        language: subfolder of each, such as `en`.
+    """
+
+    def __init__(self, folders: list[Path], language: str = "en") -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader([str(f / language) for f in folders] + [str(f) for f in folders]),
+            autoescape=select_autoescape(["html"]),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        self._environment.filters |= {"when": when, "safe_html": safe_html}
+        self._get = lru_cache(maxsize=64)(self._load)
+
+    def _load(self, name: str) -> Template | None:
+        try:
+            return self._environment.get_template(name)
+        except TemplateNotFound:
+            return None
+
+    def __call__(self, name: str, values: Mapping[str, object]) -> tuple[str, str]:
+        """See `Render`.
+
+        Raises:
+            TemplateNotFound: there is no `NAME.txt`.
+        """
+        plain = self._environment.get_template(f"{name}.txt")
+        html = self._get(f"{name}.html")
+        return plain.render(values), html.render(values) if html else ""

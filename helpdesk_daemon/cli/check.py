@@ -1,0 +1,148 @@
+"""`check`: is everything sound before the daemon starts?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from helpdesk_daemon.cli.common import as_json, print_json, settings_of
+from helpdesk_daemon.cli.main import EXIT_FINDINGS
+from helpdesk_daemon.errors import HelpdeskError
+
+if TYPE_CHECKING:
+    from helpdesk_daemon.settings import Settings
+
+PLACEHOLDER = (".example", "@example.com", "@example.org", "@example.net")
+
+
+@click.command()
+@click.option("--network", is_flag=True, help="Also sign in to the mail servers")
+@as_json
+@click.pass_context
+def check(ctx: click.Context, network: bool, json_: bool) -> None:
+    """Check settings, rules, database, model and, on request, the mail servers. Exit 1 on findings."""
+    settings = settings_of(ctx)
+    steps: list[tuple[str, Callable[[Settings], str]]] = [
+        ("rules", _rules), ("data folder", _data), ("database", _database), ("model", _model), ("secrets", _secrets),
+    ]  # fmt: skip
+    if network:
+        steps += [("mailboxes", _mailboxes), ("smtp", _smtp)]
+    results = []
+    for name, step in steps:
+        try:
+            results.append({"check": name, "ok": True, "found": step(settings)})
+        except HelpdeskError as error:
+            results.append({"check": name, "ok": False, "found": str(error)})
+    warnings = _placeholders(settings)
+    if json_:
+        print_json({"checks": results, "warnings": warnings})
+    else:
+        for result in results:
+            click.secho("ok   " if result["ok"] else "FAIL ", fg="green" if result["ok"] else "red", nl=False)
+            click.echo(f"{result['check']:<12} {result['found']}")
+        for warning in warnings:
+            click.secho("note ", fg="yellow", nl=False)
+            click.echo(warning)
+    if not all(result["ok"] for result in results):
+        ctx.exit(EXIT_FINDINGS)
+
+
+def _rules(settings: Settings) -> str:
+    from helpdesk_daemon.app import routing_of
+
+    routing = routing_of(settings)
+    return f"{len(routing.categories)} categories, {len(routing.departments)} departments, {len(routing.rules)} rules"
+
+
+def _data(settings: Settings) -> str:
+    folder = settings.data_dir
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        raise HelpdeskError(f"{folder} is not writable for this user")
+    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+    return f"{settings.data_dir}, {free / 1e9:.1f} GB free"
+
+
+def _database(settings: Settings) -> str:
+    from helpdesk_daemon.adapters.store.engine import open_engine
+    from helpdesk_daemon.adapters.store.reading import counts, integrity
+    from helpdesk_daemon.app import database
+
+    path = database(settings)
+    if not path.exists():
+        return "none yet, made at the first start"
+    engine = open_engine(path, readonly=True)
+    said = integrity(engine)
+    if said != "ok":
+        raise HelpdeskError(f"{path} is damaged: {said}. Restore a backup")
+    return f"{counts(engine)['tickets']} tickets"
+
+
+def _model(settings: Settings) -> str:
+    from helpdesk_daemon.adapters import export
+    from helpdesk_daemon.app import model_folder
+
+    folder = model_folder(settings)
+    if export.is_exported(folder):
+        return str(folder)
+    export.weights_folder()
+    return "not exported yet; the first start does it"
+
+
+def _secrets(settings: Settings) -> str:
+    tables = [*settings.mailbox, settings.smtp]
+    for table in tables:
+        table.read()
+    files = [table.password_file for table in tables if table.password_file]
+    loose = [str(file) for file in files if Path(file).stat().st_mode & 0o077]
+    if loose:
+        raise HelpdeskError(f"{', '.join(loose)} can be read by other users: chmod 600")
+    return f"{len(files)} files" if files else "none in files"
+
+
+def _mailboxes(settings: Settings) -> str:
+    from helpdesk_daemon.adapters.clock import SystemClock
+    from helpdesk_daemon.app import mailbox_of
+
+    seen = []
+    for table in settings.mailbox:
+        box = mailbox_of(table, SystemClock())
+        cursor, _ = box.discover(None)
+        box.close()
+        seen.append(f"{table.name}: {box.folder} (UIDVALIDITY {cursor.uidvalidity})")
+    return "; ".join(seen)
+
+
+def _smtp(settings: Settings) -> str:
+    from helpdesk_daemon.adapters.smtp import SmtpTransport
+    from helpdesk_daemon.app import transport_of
+
+    transport = transport_of(settings)
+    if not isinstance(transport, SmtpTransport):
+        return settings.smtp.url
+
+    async def greet() -> str:
+        try:
+            return await transport.greet()
+        finally:
+            await transport.close()
+
+    return asyncio.run(greet())
+
+
+def _placeholders(settings: Settings) -> list[str]:
+    from helpdesk_daemon.app import routing_of
+
+    try:
+        departments = routing_of(settings).departments.values()
+    except HelpdeskError:
+        return []
+    real = settings.smtp.endpoint.scheme != "maildir"
+    loose = [d.name for d in departments if real and d.address.endswith(PLACEHOLDER)]
+    return [f"department {name} still has a placeholder address" for name in loose]

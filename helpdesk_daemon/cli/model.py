@@ -1,0 +1,32 @@
+"""`model export`: make the file the daemon runs out of the original weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from helpdesk_daemon.cli.common import settings_of
+
+
+@click.group()
+def model() -> None:
+    """The embedding model."""
+
+
+@model.command()
+@click.option("--to", type=click.Path(path_type=Path), help="Folder to write [the data folder's]")
+@click.option("--prepared", is_flag=True, help="Into this Python environment, for every data folder")
+@click.option("--force", is_flag=True, help="Also when it is already there")
+@click.pass_context
+def export(ctx: click.Context, to: Path | None, prepared: bool, force: bool) -> None:
+    """Export all-MiniLM-L6-v2 for the daemon; needs the extra [export], once."""
+    from helpdesk_daemon.adapters import export as exporting
+    from helpdesk_daemon.app import model_folder, prepared_model
+
+    folder = prepared_model() if prepared else to or model_folder(settings_of(ctx))
+    if exporting.is_exported(folder) and not force:
+        click.echo(f"already there: {folder}")
+        return
+    exporting.export(folder)
+    click.echo(f"exported: {folder}")

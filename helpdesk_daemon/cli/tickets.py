@@ -1,0 +1,91 @@
+"""`tickets list|show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from helpdesk_daemon.cli.common import as_json, cell, hours, print_json, print_rows, reading
+
+COLUMNS = {
+    "id": "Tracking ID", "created_at": "At", "state": "State", "requester_email": "From", "subject": "Subject",
+    "category": "Category", "confidence": "Conf.", "department": "Department", "priority": "Priority", "due_at": "Due",
+}  # fmt: skip
+
+
+@click.group()
+def tickets() -> None:
+    """Look at tickets."""
+
+
+@tickets.command("list")
+@click.option("--limit", default=50, show_default=True)
+@click.option("--state", type=click.Choice(["new", "open", "waiting", "closed"]))
+@click.option("--department", default="")
+@click.option("--search", default="", help="Words in subject or sender")
+@click.option("--review", is_flag=True, help="Only those a person should check")
+@as_json
+@click.pass_context
+def list_(
+    ctx: click.Context, limit: int, state: str | None, department: str, search: str, review: bool, json_: bool
+) -> None:
+    """The newest tickets."""
+    from helpdesk_daemon.adapters.store.reading import ticket_list
+
+    rows = ticket_list(reading(ctx), limit, state or "", department, search, review)
+    if json_:
+        print_json(rows)
+    else:
+        print_rows(rows, COLUMNS, "Tickets", "No tickets.")
+
+
+@tickets.command()
+@click.argument("ticket_id")
+@click.option("--save", type=click.Path(path_type=Path), help="Write its mails and attachments into a folder")
+@as_json
+@click.pass_context
+def show(ctx: click.Context, ticket_id: str, save: Path | None, json_: bool) -> None:
+    """One ticket: what came, why it went where it went, what left."""
+    from helpdesk_daemon.adapters.store import reading as store
+    from helpdesk_daemon.tickets.tracking import read_tracking_id
+
+    engine = reading(ctx)
+    found = store.ticket(engine, read_tracking_id(ticket_id))
+    if found is None:
+        raise click.ClickException(f"no ticket {ticket_id}")
+    if save is not None:
+        _save(store.raw_of_ticket(engine, found["id"]), save)
+    if json_:
+        print_json(found)
+        return
+    for name, value in (
+        ("Ticket", f"{found['id']} ({found['state']})"), ("Subject", found["subject"]),
+        ("Customer", f"{found['requester_name']} <{found['requester_email']}>"),
+        ("Department", f"{found['department']} <{found['address']}>"),
+        ("Priority", f"{found['priority']}, answer within {hours(found['sla_hours'])}, by {cell(found['due_at'])}"),
+    ):  # fmt: skip
+        click.echo(f"{name:<12}{value}")
+    for decision in found["decisions"]:
+        click.echo(
+            f"{'Decision':<12}{decision['category'] or 'not classified'} ({decision['confidence']:.2f}) by "
+            f"{decision['actor']}, rule {decision['rule']}"
+            + (f"; to review: {decision['review_reason']}" if decision["needs_review"] else "")
+        )
+        for near in decision["neighbours"][:5]:
+            click.echo(f"{'':<12}  {near['similarity']:.2f} {near['category']} (example {near['example']})")
+    print_rows(found["messages"], {"at": "At", "direction": "", "kind": "Kind", "sender": "From", "new_text": "Text"},
+               "\nMessages", "")  # fmt: skip
+    print_rows(found["outgoing"], {"id": "ID", "kind": "Kind", "recipient": "To", "state": "State", "sent_at": "Sent",
+                                   "last_reply": "Last reply"}, "Outgoing", "")  # fmt: skip
+
+
+def _save(mails: list[tuple[int, bytes]], folder: Path) -> None:
+    from helpdesk_daemon.mail.parse import parse
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, raw in mails:
+        (folder / f"{number}.eml").write_bytes(raw)
+        for position, attachment in enumerate(parse(raw).attachments, 1):
+            (folder / f"{number}-{position}-{attachment.name}").write_bytes(attachment.content)
+    click.echo(f"saved {len(mails)} mails to {folder}", err=True)

@@ -1,0 +1,41 @@
+"""Recognise a mail again, whatever route, folder or UID it comes by."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+
+from helpdesk_daemon.mail.parse import split_head
+
+# Fields that the sender wrote. Relays add, reorder and rewrite the others.
+OWN_FIELDS = (
+    b"message-id", b"from", b"sender", b"reply-to", b"to", b"cc", b"subject", b"date", b"in-reply-to",
+    b"references", b"content-type",
+)  # fmt: skip
+
+
+def digest(raw: bytes, key: bytes) -> str:
+    """A keyed digest of a mail's own header fields and body: equal for copies, different for all else.
+
+    White space is folded as DKIM's relaxed canonicalisation does (RFC 6376 section 3.4), so that a
+    Maildir copy and an IMAP copy agree. The Message-ID is part of it: two mails that share one but
+    differ in content are two mails.
+
+    Args:
+        raw: the mail as received.
+        key: secret of this installation, so that digests kept after an erasure tell nothing.
+
+    Returns:
+        64 hexadecimal digits (HMAC-SHA256).
+    """
+    head, body = split_head(raw.lstrip(b"\r\n"))
+    found: dict[bytes, list[bytes]] = {}
+    for line in re.sub(rb"\r?\n(?=[ \t])", b"", head).splitlines():
+        name, _, value = line.partition(b":")
+        found.setdefault(name.strip().lower(), []).append(b" ".join(value.split()))
+    mac = hmac.new(key, digestmod=hashlib.sha256)
+    for name in OWN_FIELDS:
+        mac.update(name + b":" + b"\x00".join(found.get(name, [])) + b"\n")
+    mac.update(b"\n" + re.sub(rb"[ \t]*\r?\n", b"\n", body).rstrip())
+    return mac.hexdigest()

@@ -1,0 +1,234 @@
+"""Compose every mail that leaves: to the customer, to the department, to the operator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from helpdesk_daemon.mail.body import REPLY_MARKER
+from helpdesk_daemon.mail.message import Attachment, Message
+from helpdesk_daemon.outgoing import mime
+from helpdesk_daemon.outgoing.headers import Field, date, helpdesk_fields, phrase, reply_subject
+from helpdesk_daemon.outgoing.message import Kind, Outgoing
+from helpdesk_daemon.tickets.ticket import Ticket
+from helpdesk_daemon.tickets.tracking import Party, Signer
+from helpdesk_daemon.triage.decide import Decision
+from helpdesk_daemon.triage.rules import Department
+from helpdesk_daemon.triage.vote import Neighbour
+
+EVIDENCE = 3  # neighbours shown to agents
+MAX_REFERENCES = 20
+AUTOMATIC: tuple[Field, ...] = (("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All"))
+
+
+class Render(Protocol):
+    """Fills a template of both kinds."""
+
+    def __call__(self, name: str, values: Mapping[str, object]) -> tuple[str, str]:
+        """The plain and the HTML form of template `name`; the HTML is empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who we are to the outside.
+
+    Attributes:
+        name: display name, such as `Example Support`.
+        address: the support address.
+        plus_addressing: whether mail to `local+anything@domain` reaches the same mailbox.
+    """
+
+    name: str
+    address: str
+    plus_addressing: bool = True
+
+    @property
+    def domain(self) -> str:
+        """Right-hand side of our Message-IDs."""
+        return self.address.rpartition("@")[2]
+
+    def reply_address(self, token: str) -> str:
+        """Where answers come back to, with the token where the server allows it."""
+        local, _, domain = self.address.rpartition("@")
+        return f"{local}+{token}@{domain}" if self.plus_addressing else self.address
+
+
+def deliverable(email: str) -> bool:
+    """Whether SMTP without SMTPUTF8 (RFC 6531) can carry an address."""
+    return bool(re.fullmatch(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,253}|[!-?A-~]{1,64}@\[[0-9A-Fa-f:.]+\]", email))
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """Composes as one identity.
+
+    Attributes:
+        identity: whose name and address the mails carry.
+        signer: signs Message-IDs and tokens.
+        render: fills templates.
+        loop_value: value of X-Helpdesk-Loop, by which we know our own mail.
+        null_sender: acknowledgements leave with the null reverse-path (RFC 3834 section 3.3).
+    """
+
+    identity: Identity
+    signer: Signer
+    render: Render
+    loop_value: str
+    null_sender: bool = True
+
+    def acknowledgement(self, ticket: Ticket, message: Message, now: datetime) -> Outgoing:
+        """The customer's acknowledgement, as RFC 3834 asks of an automatic answer."""
+        text, html = self.render("acknowledgement", {"ticket": ticket, "message": message, "identity": self.identity})
+        fields: list[Field] = [
+            ("From", phrase(self.identity.name, self.identity.address)),
+            ("To", phrase(ticket.requester_name, ticket.requester_email)),
+            ("Subject", reply_subject(message.subject, ticket.id)),
+            ("Reply-To", self.identity.reply_address(self.signer.token(ticket.id, Party.CUSTOMER))),
+            *_thread(message.message_id, message.references),
+            ("Auto-Submitted", "auto-replied"),
+            ("X-Auto-Response-Suppress", "All"),
+        ]
+        sender = "" if self.null_sender else self.identity.address
+        return self._mail(
+            Kind.ACKNOWLEDGEMENT,
+            ticket,
+            Party.CUSTOMER,
+            ticket.requester_email,
+            sender,
+            fields,
+            text,
+            html,
+            now,
+        )
+
+    def forward(
+        self, ticket: Ticket, message: Message, decision: Decision, now: datetime, original: bytes = b""
+    ) -> Outgoing:
+        """The new ticket to its department. `original` attaches the received mail whole."""
+        values = self._forward_values(ticket, message) | {
+            "decision": decision,
+            "evidence": [_evidence(n) for n in decision.neighbours[:EVIDENCE]],
+        }
+        return self._to_department("forward", ticket, message, f"[{ticket.id}] {message.subject}", values,
+                                   helpdesk_fields(ticket, decision.confidence, decision.rule), now,
+                                   original=original)  # fmt: skip
+
+    def follow_up(self, ticket: Ticket, message: Message, confidence: float, rule: str, now: datetime) -> Outgoing:
+        """A customer's further mail to the department, in the thread of the forward."""
+        fields = helpdesk_fields(ticket, confidence, rule)
+        return self._to_department("follow_up", ticket, message, f"Re: [{ticket.id}] {ticket.subject}",
+                                   self._forward_values(ticket, message), fields, now,
+                                   answers=ticket.forward_id)  # fmt: skip
+
+    def held(self, ticket: Ticket, message: Message, reason: str, raw: bytes, now: datetime) -> Outgoing:
+        """A mail on a ticket that was neither relayed nor taken for the customer's, shown to the department."""
+        values = self._forward_values(ticket, message) | {"reason": reason}
+        return self._to_department("held", ticket, message, f"[{ticket.id}] Not sent on: {message.subject}",
+                                   values, [], now, answers=ticket.forward_id, original=raw, bare=True)  # fmt: skip
+
+    def relay(self, ticket: Ticket, message: Message, department: Department, now: datetime) -> Outgoing:
+        """An agent's answer to the customer: only new text, under the support address."""
+        text = without_addresses(message.new_text, (message.sender.email, department.address, ticket.address),
+                                 self.identity.address)  # fmt: skip
+        fields: list[Field] = [
+            ("From", phrase(self.identity.name, self.identity.address)),
+            ("To", phrase(ticket.requester_name, ticket.requester_email)),
+            ("Subject", reply_subject(ticket.subject, ticket.id)),
+            ("Reply-To", self.identity.reply_address(self.signer.token(ticket.id, Party.CUSTOMER))),
+            *_thread(ticket.customer_id, ()),
+        ]
+        attachments = [a for a in message.attachments if not a.content_type.startswith("message/")]
+        return self._mail(Kind.RELAY, ticket, Party.CUSTOMER, ticket.requester_email, self.identity.address,
+                          fields, text + "\n", "", now, attachments)  # fmt: skip
+
+    def quarantined(self, arrival: int, raw: bytes, reason: str, triage: Department, now: datetime) -> Outgoing:
+        """A mail that could not be handled, to people, as it came (message/rfc822)."""
+        values = {"arrival": arrival, "reason": reason, "identity": self.identity}
+        return self.notice(
+            Kind.NOTICE, "quarantined", f"Mail {arrival} needs a person", triage.address, values, now, raw
+        )
+
+    def notice(
+        self, kind: Kind, template: str, subject: str, recipient: str, values: Mapping[str, object],
+        now: datetime, original: bytes = b"",
+    ) -> Outgoing:  # fmt: skip
+        """A mail about no ticket to one of our own people."""
+        text, html = self.render(template, values)
+        fields: list[Field] = [
+            ("From", phrase(self.identity.name, self.identity.address)),
+            ("To", recipient),
+            ("Subject", subject),
+            *AUTOMATIC,
+        ]
+        return self._mail(
+            kind, None, Party.AGENT, recipient, self.identity.address, fields, text, html, now, (), original
+        )
+
+    def _forward_values(self, ticket: Ticket, message: Message) -> dict[str, object]:
+        return {"ticket": ticket, "message": message, "identity": self.identity, "marker": REPLY_MARKER}
+
+    def _to_department(
+        self, template: str, ticket: Ticket, message: Message, subject: str, values: Mapping[str, object],
+        fields: Sequence[Field], now: datetime, *, answers: str = "", original: bytes = b"", bare: bool = False,
+    ) -> Outgoing:  # fmt: skip
+        text, html = self.render(template, values)
+        token = self.signer.token(ticket.id, Party.AGENT)
+        name = message.sender.name or message.sender.email.partition("@")[0]
+        head: list[Field] = [
+            ("From", phrase(f"{name} via {self.identity.name}", self.identity.address)),
+            ("To", phrase(ticket.department, ticket.address)),
+            ("Subject", subject),
+            ("Reply-To", self.identity.reply_address(token)),
+            ("X-Original-From", str(message.sender)),
+            *_thread(answers, ()),
+            *fields,
+            *AUTOMATIC,
+        ]
+        attachments = () if bare else message.attachments
+        return self._mail(Kind.FORWARD, ticket, Party.AGENT, ticket.address, self.identity.address, head, text,
+                          html, now, attachments, original)  # fmt: skip
+
+    def _mail(
+        self, kind: Kind, ticket: Ticket | None, party: Party, recipient: str, sender: str, fields: Sequence[Field],
+        text: str, html: str, now: datetime, attachments: Sequence[Attachment] = (), original: bytes = b"",
+    ) -> Outgoing:  # fmt: skip
+        about = ticket.id if ticket else "HD-00000000"
+        message_id = self.signer.message_id(about, party, self.identity.domain)
+        common: list[Field] = [
+            ("Date", date(now)),
+            ("Message-ID", message_id),
+            ("X-Helpdesk-Loop", self.loop_value),
+        ]
+        content = mime.write([*fields, *common], text, html, attachments, original)
+        return Outgoing(kind, recipient, sender, message_id, content, ticket.id if ticket else "")
+
+
+def _thread(answers: str, references: tuple[str, ...]) -> list[Field]:
+    """In-Reply-To and References of an answer (RFC 5322 section 3.6.4), the chain cut in its middle."""
+    if not answers.startswith("<"):
+        return []
+    chain = list(dict.fromkeys((*references, answers)))
+    if len(chain) > MAX_REFERENCES:
+        chain = chain[:1] + chain[-MAX_REFERENCES + 1 :]
+    return [("In-Reply-To", answers), ("References", " ".join(chain))]
+
+
+def _evidence(neighbour: Neighbour) -> dict[str, object]:
+    """One neighbour as agents may see it: only shipped examples in words, customers' by tracking ID."""
+    shown = (
+        " ".join(neighbour.text.split())[:120]
+        if neighbour.source == "seed"
+        else neighbour.ticket or "a labelled ticket"
+    )
+    return {"category": neighbour.category, "similarity": neighbour.similarity, "shown": shown}
+
+
+def without_addresses(text: str, private: Sequence[str], public: str) -> str:
+    """Replace addresses that must not reach a customer by the one that may."""
+    for address in filter(None, private):
+        if address.lower() != public.lower():
+            text = re.sub(re.escape(address), public, text, flags=re.IGNORECASE)
+    return text

@@ -1,0 +1,1 @@
+"""The three stages and the watcher; joined only by the database."""

@@ -1,0 +1,197 @@
+"""Stage three: send what is due, and write down how each try ended, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+
+from helpdesk_daemon.errors import (
+    AmbiguousDelivery,
+    HelpdeskError,
+    PermanentError,
+    SignInError,
+    StoreError,
+    TooLarge,
+    TransientError,
+    Unreachable,
+)
+from helpdesk_daemon.lanes import Lane, Wake
+from helpdesk_daemon.log import get, who
+from helpdesk_daemon.outgoing import retry
+from helpdesk_daemon.outgoing.message import AT_MOST_ONCE, Kind
+from helpdesk_daemon.outgoing.shrink import shrink
+from helpdesk_daemon.ports import Audit, Clock, Due, OutboxStore, Reached, Sent, Transport, pass_by
+
+READ = 64  # rows read at once
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+SIGN_IN_PAUSE = 300.0
+IDLE_WAIT = 60.0  # looks at least this often: another process may have put mail in
+
+
+class Deliver:
+    """Sends the outbox.
+
+    Args:
+        store: the outbox.
+        transport: hands mail to the server.
+        clock: tells the time.
+        db: the database's thread.
+        wave: how many mails are marked and sent together; this many acknowledgements are in doubt
+            after a crash.
+        triage: gives the address where forwards go that their department's server refuses.
+        reached: named moments, for crash tests.
+    """
+
+    def __init__(
+        self, store: OutboxStore, transport: Transport, clock: Clock, db: Lane, wave: int,
+        triage: Callable[[], str], reached: Reached = pass_by,
+    ) -> None:  # fmt: skip
+        self._store, self._transport, self._clock, self._db = store, transport, clock, db
+        self._wave, self._triage, self._reached = wave, triage, reached
+        self._log = get("deliver")
+        self._stopping = False
+        self._failures = 0
+        self.failing = ""
+        self.wake, self._stop = Wake(), Wake()
+
+    async def drain(self) -> int:
+        """Send everything that is due.
+
+        Returns:
+            How many tries ended, well or badly.
+
+        Raises:
+            Unreachable, SignInError: no mail can be sent now; nothing was counted against any.
+        """
+        done = 0
+        rows: list[Due] = []
+        while not self._stopping and (rows := rows or await self._db(self._store.due, READ)):
+            done += await self._send_wave(rows[: self._wave])
+            rows = rows[self._wave :]
+        return done
+
+    async def _send_wave(self, rows: Sequence[Due]) -> int:
+        begun = set(await self._db(self._store.begin, [row.id for row in rows]))
+        self._reached("deliver.begun")
+        tries = [asyncio.create_task(self._try(row)) for row in rows if row.id in begun]
+        try:
+            results = await asyncio.gather(*tries)
+        except asyncio.CancelledError:
+            # The process is asked to go while servers answer: what is known now is still written down.
+            for task in tries:
+                task.cancel()
+            ended = await asyncio.gather(*tries, return_exceptions=True)
+            await asyncio.shield(self._finish([r[0] for r in ended if isinstance(r, tuple)]))
+            raise
+        self._reached("deliver.sent")
+        await self._finish([sent for sent, _ in results])
+        self._reached("deliver.finished")
+        if down := next((error for _, error in results if isinstance(error, Unreachable | SignInError)), None):
+            raise down
+        self._failures, self.failing = 0, ""
+        return len(results)
+
+    async def _finish(self, results: Sequence[Sent]) -> None:
+        if results:
+            await self._db(self._store.finish, results)
+
+    async def _try(self, row: Due) -> tuple[Sent, HelpdeskError | None]:
+        """Send one mail; every way this can end has its row."""
+        try:
+            reply = await self._send(row)
+        except (Unreachable, SignInError) as error:
+            return Sent(row.id, "pending", str(error)), error
+        except AmbiguousDelivery as error:
+            return self._unsure(row, str(error)), error
+        except PermanentError as error:
+            return self._failed(row, str(error)), error
+        except TransientError as error:
+            return self._deferred(row, str(error), error.retry_after), error
+        except asyncio.CancelledError:
+            return self._unsure(row, "the daemon was stopped while sending"), None
+        except Exception as error:  # a bug in one mail must not stop the others
+            self._log.error("outgoing.failed", outbox=row.id, error=repr(error))
+            return self._deferred(row, repr(error), None), None
+        return self._result(row, "sent", reply), None
+
+    async def _send(self, row: Due) -> str:
+        try:
+            return await self._transport.send(row.sender, row.recipient, row.mime)
+        except TooLarge as error:
+            smaller = shrink(row.mime, error.limit, row.ticket)
+            if smaller is None:
+                raise
+            return await self._transport.send(row.sender, row.recipient, smaller)
+
+    def _result(self, row: Due, state: str, reply: str, redirect: str = "") -> Sent:
+        detail = {
+            "outbox": row.id, "kind": row.kind, "to": row.recipient, "message_id": row.message_id, "state": state,
+            "reply": reply[:300], "attempt": row.attempts + 1,
+        }  # fmt: skip
+        level = self._log.info if state == "sent" else self._log.warning
+        level(f"outgoing.{state}", outbox=row.id, kind=row.kind, ticket=row.ticket, to=who(row.recipient),
+              reply=reply[:200])  # fmt: skip
+        return Sent(row.id, state, reply, audit=Audit(f"outgoing.{state}", detail, row.ticket), redirect=redirect)
+
+    def _failed(self, row: Due, reply: str) -> Sent:
+        """Refused for good; a forward goes to triage instead, so that a person sees the customer's mail."""
+        triage = self._triage()
+        redirect = triage if row.kind == Kind.FORWARD and row.recipient != triage else ""
+        return self._result(row, "failed", reply, redirect)
+
+    def _deferred(self, row: Due, reply: str, retry_after: float | None) -> Sent:
+        now = self._clock.now()
+        if now - row.created_at > retry.GIVE_UP:
+            return self._failed(row, f"given up: {reply}")
+        wait = retry.delay(row.attempts + 1, random.random())  # noqa: S311  spreads retries, guards nothing
+        if retry_after is not None:
+            wait = max(wait, retry.seconds(retry_after))
+        sent = self._result(row, "deferred", reply)
+        return Sent(sent.id, sent.state, sent.reply, now + wait, sent.audit)
+
+    def _unsure(self, row: Due, reply: str) -> Sent:
+        if row.kind in AT_MOST_ONCE:
+            return self._result(row, "ambiguous", reply)
+        return self._deferred(row, f"perhaps sent, so sent again with the same Message-ID: {reply}", None)
+
+    async def run(self) -> None:
+        """Send whenever woken or due, until `stop`.
+
+        Raises:
+            StoreError: the database cannot be written; nothing goes on without it.
+        """
+        for row in await self._db(self._store.recover):
+            self._log.warning("outgoing.ambiguous", outbox=row, reply="the process died while sending")
+        while not self._stopping:
+            try:
+                await self.drain()
+                await self.wake.wait(await self._until_due())
+            except StoreError:
+                raise
+            except (Unreachable, SignInError, TransientError) as error:
+                await self._pause(error)
+
+    async def _pause(self, error: HelpdeskError) -> None:
+        self._failures += 1
+        self.failing = str(error)
+        refused = isinstance(error, SignInError)
+        seconds = SIGN_IN_PAUSE if refused else min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
+        self._log.error("transport.failed", error=str(error), next_try_in=seconds, failures=self._failures)
+        await self._stop.wait(seconds)
+
+    async def _until_due(self) -> float:
+        at = await self._db(self._store.next_due)
+        if at is None:
+            return IDLE_WAIT
+        return min(max((at - self._clock.now()).total_seconds(), 0.05), IDLE_WAIT)
+
+    def stop(self) -> None:
+        """End after the wave in hand."""
+        self._stopping = True
+        self._stop()
+        self.wake()
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._transport.close()

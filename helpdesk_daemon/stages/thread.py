@@ -1,0 +1,76 @@
+"""Which ticket a mail belongs to: claims are verified here, the strongest first."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from helpdesk_daemon.mail.message import Message
+from helpdesk_daemon.mail.references import Claims, claims
+from helpdesk_daemon.ports import Known
+from helpdesk_daemon.tickets.ticket import Ticket
+from helpdesk_daemon.tickets.tracking import Party, Signer, read_tracking_id
+
+OUR_ID = re.compile(r"<hd[0-9a-z]{8}\.[ca]\.[0-9a-z]{8,20}\.[0-9a-z]{16}@[^<>\s]{1,253}>", re.IGNORECASE)
+MAX_RETURNED = 200_000  # characters of a bounce searched for our identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A verified claim.
+
+    Attributes:
+        ticket: the ticket.
+        party: whose side the evidence was made for.
+        how: the evidence, in words.
+    """
+
+    ticket: Ticket
+    party: Party
+    how: str
+
+
+def claimed_tickets(found: Claims, signer: Signer) -> tuple[str, ...]:
+    """Tracking IDs a mail claims, verified or not; what has to be looked up."""
+    signed = [signer.read_token(t) for t in found.tokens] + [signer.read_message_id(i) for i in found.answers]
+    spoken = [read_tracking_id(t) for t in found.tracking]
+    return tuple(dict.fromkeys([s[0] for s in signed if s] + [t for t in spoken if t]))
+
+
+def find_thread(message: Message, known: Known, signer: Signer) -> Thread | None:
+    """The ticket a mail belongs to, None when it proves none.
+
+    A tracking ID in the subject counts only from someone who takes part in the ticket: it is printed
+    in every mail and may be guessed at or passed on.
+    """
+    found = claims(message)
+    for source, verified in (
+        ("token in the recipient address", [signer.read_token(t) for t in found.tokens]),
+        ("signed Message-ID", [signer.read_message_id(i) for i in found.answers]),
+    ):
+        for proof in verified:
+            if proof and proof[0] in known.tickets:
+                return Thread(known.tickets[proof[0]], proof[1], source)
+    for identifier in found.answers:
+        ticket = known.by_message_id.get(identifier)
+        if ticket in known.tickets:
+            return Thread(known.tickets[ticket], Party.CUSTOMER, "known Message-ID")
+    for spoken in found.tracking:
+        ticket = read_tracking_id(spoken)
+        if ticket in known.tickets and message.sender.email in known.participants.get(ticket, ()):
+            return Thread(known.tickets[ticket], Party.CUSTOMER, "tracking ID in the subject, from a participant")
+    return None
+
+
+def mentioned(message: Message, known: Known) -> str:
+    """A ticket the subject names without proof; a new ticket is linked to it. Empty for none."""
+    spoken = (read_tracking_id(t) for t in claims(message).tracking)
+    return next((t for t in spoken if t in known.tickets), "")
+
+
+def returned_proof(message: Message, signer: Signer) -> tuple[str, Party] | None:
+    """Ticket and party of the mail of ours that a bounce returns, wherever in the bounce its identifier stands."""
+    places = [" ".join(message.answers), message.report, message.text]
+    places += [a.content[:MAX_RETURNED].decode("latin-1") for a in message.attachments]
+    found = OUR_ID.findall("\n".join(places)[:MAX_RETURNED])
+    return next((proof for identifier in found if (proof := signer.read_message_id(identifier))), None)

@@ -1,0 +1,1 @@
+"""What we keep: tickets, their tracking IDs and the times promised on them. Pure."""

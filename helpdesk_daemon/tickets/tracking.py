@@ -1,0 +1,93 @@
+"""Tracking IDs people can read out, and signatures nobody can guess."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base32: no I, L, O, U
+PREFIX = "HD-"
+LENGTH = 8
+READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1"})
+TAG_CHARS = 16  # 80 bits of HMAC-SHA256: short enough for a local part, long enough for ever
+TOKEN = re.compile(r"^(hd-?[0-9a-z]{8})-([ca])-([0-9a-z]{16})$", re.IGNORECASE)
+SIGNED_ID = re.compile(r"^<?hd([0-9a-z]{8})\.([ca])\.([0-9a-z]{8,20})\.([0-9a-z]{16})@", re.IGNORECASE)
+
+
+class Party(StrEnum):
+    """Whose side of the conversation a token opens."""
+
+    CUSTOMER = "c"
+    AGENT = "a"
+
+
+def _base32(number: int, length: int) -> str:
+    return "".join(ALPHABET[(number >> (5 * i)) & 31] for i in reversed(range(length)))
+
+
+def new_tracking_id() -> str:
+    """A fresh random tracking ID: 40 bits, so that knowing one says nothing of another."""
+    return PREFIX + _base32(secrets.randbits(5 * LENGTH), LENGTH)
+
+
+def read_tracking_id(text: str) -> str:
+    """Read an ID back as people write it: any case, O for 0, I or L for 1, the prefix optional.
+
+    Returns:
+        The canonical ID, empty when `text` is none.
+    """
+    core = re.sub(r"^HD[-\u2010-\u2015 ]?", "", text.strip().upper()).translate(READ_AS)
+    return PREFIX + core if len(core) == LENGTH and all(c in ALPHABET for c in core) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Signs and verifies with keys that never leave the data folder.
+
+    Attributes:
+        keys: secrets, the current one first; older ones still verify after a rotation.
+    """
+
+    keys: tuple[bytes, ...]
+
+    def _tag(self, key: bytes, *words: str) -> str:
+        mac = hmac.digest(key, "\x00".join(words).encode(), hashlib.sha256)
+        return _base32(int.from_bytes(mac[:10], "big"), TAG_CHARS).lower()
+
+    def _verify(self, tag: str, *words: str) -> bool:
+        return any(hmac.compare_digest(self._tag(key, *words), tag.lower()) for key in self.keys)
+
+    def token(self, ticket: str, party: Party) -> str:
+        """The plus-part of an address that leads back to a ticket, `HD-XXXXXXXX-c-…`."""
+        return f"{ticket}-{party}-{self._tag(self.keys[0], 'token', ticket, party)}"
+
+    def read_token(self, text: str) -> tuple[str, Party] | None:
+        """The ticket and party of a genuine token, None for anything else."""
+        match = TOKEN.match(text)
+        if not match:
+            return None
+        ticket, party = read_tracking_id(match.group(1)), Party(match.group(2).lower())
+        return (ticket, party) if ticket and self._verify(match.group(3), "token", ticket, party) else None
+
+    def message_id(self, ticket: str, party: Party, domain: str) -> str:
+        """A new Message-ID that proves, when it comes back, which ticket and party it was for."""
+        nonce = _base32(secrets.randbits(60), 12).lower()
+        tag = self._tag(self.keys[0], "id", ticket, party, nonce)
+        return f"<hd{ticket.removeprefix(PREFIX).lower()}.{party}.{nonce}.{tag}@{domain}>"
+
+    def read_message_id(self, identifier: str) -> tuple[str, Party] | None:
+        """The ticket and party of a Message-ID we signed, None for anything else."""
+        match = SIGNED_ID.match(identifier)
+        if not match:
+            return None
+        ticket, party = read_tracking_id(match.group(1)), Party(match.group(2).lower())
+        nonce, tag = match.group(3).lower(), match.group(4)
+        return (ticket, party) if ticket and self._verify(tag, "id", ticket, party, nonce) else None
+
+    def loop_value(self, address: str) -> str:
+        """A mark for X-Helpdesk-Loop by which we know our own mail, and others cannot make."""
+        return self._tag(self.keys[-1], "loop", address)

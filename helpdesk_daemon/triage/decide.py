@@ -1,0 +1,107 @@
+"""Vote and rules together make the decision, with everything needed to explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from helpdesk_daemon.mail.message import Message
+from helpdesk_daemon.tickets.ticket import Priority
+from helpdesk_daemon.triage.rules import Department, Route, Routing, apply
+from helpdesk_daemon.triage.vote import Neighbour, Vote
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where a mail goes, and why.
+
+    Attributes:
+        category: the category, also when it is only a suggestion; empty when there was no vote.
+        confidence: of the vote, 0 to 1.
+        needs_review: a person should check the category.
+        review_reason: why, empty when not.
+        department: who gets it.
+        priority: see `Priority`.
+        sla_hours: hours promised.
+        tags: words for the ticket.
+        ignore: a rule says that no ticket opens.
+        acknowledge: False when a rule keeps the acknowledgement back.
+        rule: names of the rules that hit, `default` when none did.
+        set_by: what was set to the rule that set it.
+        neighbours: the examples that voted, nearest first.
+        model: name of the embedding model and runtime.
+        rules_version: digest of routing.toml.
+    """
+
+    category: str
+    confidence: float
+    needs_review: bool
+    review_reason: str
+    department: Department
+    priority: Priority
+    sla_hours: float
+    tags: tuple[str, ...] = ()
+    ignore: bool = False
+    acknowledge: bool = True
+    rule: str = "default"
+    set_by: Mapping[str, str] = field(default_factory=dict)
+    neighbours: tuple[Neighbour, ...] = ()
+    model: str = ""
+    rules_version: str = ""
+
+
+def _doubt(voted: Vote | None, routing: Routing, to_triage: str) -> str:
+    """Why a person should sort this mail, empty when nobody needs to."""
+    if to_triage:
+        return to_triage
+    if voted is None:
+        return "not classified: the model or the index was not available"
+    if not voted.category:
+        return "not classified: there are no examples"
+    if voted.category not in routing.categories:
+        return f"routing.toml has no category {voted.category}"
+    if voted.confidence < routing.min_confidence:
+        return f"confidence {voted.confidence:.2f} is below {routing.min_confidence:.2f}"
+    return ""
+
+
+def decide(message: Message, voted: Vote | None, routing: Routing, to_triage: str = "", model: str = "") -> Decision:
+    """Decide where a mail goes.
+
+    Args:
+        message: the mail.
+        voted: the vote, None when the model was not available.
+        routing: the operator's rules.
+        to_triage: a reason found by screening to let a person sort it, empty for none.
+        model: name of the model that voted.
+
+    Returns:
+        The decision; doubtful mail goes to the triage route.
+    """
+    category = voted.category if voted else ""
+    confidence = voted.confidence if voted else 0.0
+    applied = apply(routing.rules, message, category, confidence)
+    then = applied.then
+    doubt = _doubt(voted, routing, to_triage)
+    if then.category is not None and not to_triage:
+        category, doubt = then.category, ""
+    if then.action == "triage":
+        doubt = doubt or f"rule {applied.set_by['action']}"
+    route: Route = routing.triage if doubt or category not in routing.categories else routing.categories[category]
+    return Decision(
+        category=category,
+        confidence=confidence,
+        needs_review=bool(doubt),
+        review_reason=doubt,
+        department=then.department or route.department,
+        priority=then.priority or route.priority,
+        sla_hours=then.sla_hours if then.sla_hours is not None else route.sla_hours,
+        tags=then.tags,
+        ignore=then.action == "ignore",
+        acknowledge=then.acknowledge is not False,
+        rule=", ".join(dict.fromkeys(applied.set_by.values())) or "default",
+        set_by=applied.set_by,
+        neighbours=voted.neighbours if voted else (),
+        model=model,
+        rules_version=routing.version,
+    )

@@ -1,0 +1,198 @@
+"""Operators' routing rules as values, and the walk over them. First match wins for each thing set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from helpdesk_daemon.mail.message import Message
+from helpdesk_daemon.tickets.ticket import Priority
+
+BODY_CHARS = 20_000  # how much of a body rules look at: patterns are the operator's, the text a stranger's
+
+
+@dataclass(frozen=True, slots=True)
+class Department:
+    """Who answers.
+
+    Attributes:
+        name: as shown to agents.
+        address: its mailbox.
+        agents: addresses, or `@domain` for everyone there, that may answer for it.
+    """
+
+    name: str
+    address: str
+    agents: tuple[str, ...] = ()
+
+    def has_agent(self, email: str) -> bool:
+        """Whether an address may answer for this department; its own mailbox always may."""
+        allowed = (self.address, *self.agents)
+        return any(email == a.lower() or (a.startswith("@") and email.endswith(a.lower())) for a in allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where mail of one category goes.
+
+    Attributes:
+        department: who gets it.
+        priority: see `Priority`.
+        sla_hours: hours promised to the first answer.
+    """
+
+    department: Department
+    priority: Priority
+    sla_hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a rule sets; None and empty leave a thing to later rules and the category.
+
+    Attributes:
+        category: replaces the voted category.
+        department: replaces the category's department.
+        priority: replaces the category's priority.
+        sla_hours: replaces the category's promise.
+        tags: words kept on the ticket.
+        action: `ticket`, `triage` (a person sorts it) or `ignore`.
+        acknowledge: False keeps the customer's acknowledgement back.
+    """
+
+    category: str | None = None
+    department: Department | None = None
+    priority: Priority | None = None
+    sla_hours: float | None = None
+    tags: tuple[str, ...] = ()
+    action: str | None = None
+    acknowledge: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What must hold for a rule: every condition given, any alternative within one.
+
+    Attributes:
+        sender: globs on the sender's address.
+        domain: globs on the sender's domain.
+        recipient: globs on any address the mail was sent to.
+        subject: patterns found in the subject.
+        body: patterns found in the body.
+        header: header name to patterns found in one of its values.
+        category: the category so far.
+        confidence_below: confidence of the vote under this, 0 to 1.
+        confidence_at_least: confidence of the vote at or over this, 0 to 1.
+        attachment: globs on an attachment's file name.
+    """
+
+    sender: tuple[str, ...] = ()
+    domain: tuple[str, ...] = ()
+    recipient: tuple[str, ...] = ()
+    subject: tuple[re.Pattern[str], ...] = ()
+    body: tuple[re.Pattern[str], ...] = ()
+    header: Mapping[str, tuple[re.Pattern[str], ...]] = field(default_factory=dict)
+    category: tuple[str, ...] = ()
+    confidence_below: float | None = None
+    confidence_at_least: float | None = None
+    attachment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One `[[rule]]` of routing.toml."""
+
+    name: str
+    when: Conditions
+    then: Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """All of routing.toml, checked.
+
+    Attributes:
+        categories: category to its route.
+        triage: where mail goes that nobody should guess about.
+        min_confidence: below this a person sorts the mail.
+        rules: in the order of the file.
+        departments: by name.
+        version: digest of the file, kept with every decision.
+    """
+
+    categories: Mapping[str, Route]
+    triage: Route
+    min_confidence: float
+    rules: tuple[Rule, ...]
+    departments: Mapping[str, Department]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the rules set together, and which rule set what."""
+
+    then: Setting
+    set_by: Mapping[str, str]
+
+
+def _globs(patterns: tuple[str, ...], values: list[str]) -> bool:
+    return any(fnmatchcase(value.lower(), pattern.lower()) for pattern in patterns for value in values)
+
+
+def _found(patterns: tuple[re.Pattern[str], ...], values: list[str]) -> bool:
+    return any(pattern.search(value) for pattern in patterns for value in values)
+
+
+def holds(when: Conditions, message: Message, category: str, confidence: float) -> bool:
+    """Whether every condition given holds for a mail.
+
+    Args:
+        when: the conditions.
+        message: the mail.
+        category: its category so far.
+        confidence: of the vote, 0 to 1.
+    """
+    checks = (
+        not when.sender or _globs(when.sender, [message.sender.email]),
+        not when.domain or _globs(when.domain, [message.sender.domain]),
+        not when.recipient or _globs(when.recipient, list(message.recipients)),
+        not when.category or category in when.category,
+        when.confidence_below is None or confidence < when.confidence_below,
+        when.confidence_at_least is None or confidence >= when.confidence_at_least,
+        not when.attachment or _globs(when.attachment, [a.name for a in message.attachments]),
+    )
+    return (
+        all(checks)
+        and (not when.subject or _found(when.subject, [message.subject]))
+        and all(_found(p, message.headers.get_all(name)) for name, p in when.header.items())
+        and (not when.body or _found(when.body, [message.text[:BODY_CHARS]]))
+    )
+
+
+THINGS = ("category", "department", "priority", "sla_hours", "action", "acknowledge")
+
+
+def apply(rules: tuple[Rule, ...], message: Message, category: str, confidence: float) -> Applied:
+    """Walk the rules in order; for each thing, the first rule that sets it wins.
+
+    A rule further down sees the category an earlier one set.
+    """
+    values: dict[str, object] = {}
+    set_by: dict[str, str] = {}
+    tags: list[str] = []
+    for rule in rules:
+        if not holds(rule.when, message, category, confidence):
+            continue
+        for thing in THINGS:
+            value = getattr(rule.then, thing)
+            if value is not None and thing not in values:
+                values[thing], set_by[thing] = value, rule.name
+        for tag in rule.then.tags:
+            if tag not in tags:
+                tags.append(tag)
+                set_by[f"tag {tag}"] = rule.name
+        category = str(values.get("category", category))
+    return Applied(Setting(tags=tuple(tags), **values), set_by)  # type: ignore[arg-type]

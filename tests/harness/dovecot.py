@@ -1,0 +1,179 @@
+"""A real Dovecot on loopback, in a folder of its own, for one user and one password."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import imapclient
+
+USER, PASSWORD = "support", "correct-horse"
+CONFIG = """
+protocols = imap
+listen = 127.0.0.1
+base_dir = {run}
+state_dir = {run}
+log_path = {folder}/dovecot.log
+ssl = {ssl}
+{certificate}
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+first_valid_uid = 1
+default_internal_user = {owner}
+default_login_user = {owner}
+default_internal_group = {group}
+mail_location = {location}
+mail_max_userip_connections = 50
+mailbox_list_index = yes
+service anvil {{
+  chroot =
+}}
+service imap-login {{
+  chroot =
+  process_min_avail = 1
+  service_count = 0
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+  }}
+}}
+service imap {{
+  vsz_limit = 1G
+}}
+service stats {{
+  chroot =
+}}
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={owner} gid={group} home={folder}/home/%u
+}}
+namespace inbox {{
+  inbox = yes
+}}
+"""
+
+
+def free_port() -> int:
+    """A TCP port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Dovecot:
+    """The server while the `with` block runs.
+
+    Args:
+        folder: empty folder for its files; must be reachable by the mail user.
+        certificate: PEM file with key and certificate, for TLS; plain only without.
+    """
+
+    def __init__(self, folder: Path, certificate: Path | None = None) -> None:
+        if shutil.which("dovecot") is None:
+            raise RuntimeError("Dovecot is missing: apt-get install dovecot-imapd (make test does it when root)")
+        self.folder, self.port, self.tls_port = folder, free_port(), free_port() if certificate else 0
+        self._certificate = certificate
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Dovecot:
+        owner = "mail" if os.getuid() == 0 else getpass.getuser()
+        account = pwd.getpwnam(owner)
+        for path in (self.folder / "home", self.folder / "run"):
+            path.mkdir(parents=True, exist_ok=True)
+        if os.getuid() == 0:
+            for path in (self.folder, self.folder / "home"):
+                os.chown(path, account.pw_uid, account.pw_gid)
+            for parent in self.folder.parents:
+                if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
+                    parent.chmod(0o755)
+        tls = f"ssl_cert = <{self._certificate}\nssl_key = <{self._certificate}" if self._certificate else ""
+        config = self.folder / "dovecot.conf"
+        config.write_text(
+            CONFIG.format(
+                run=self.folder / "run", folder=self.folder, owner=owner,
+                group="mail" if owner == "mail" else account.pw_gid,
+                port=self.port, tls_port=self.tls_port, ssl="yes" if tls else "no", certificate=tls, password=PASSWORD,
+                location="sdbox:~/mail",
+            )
+        )  # fmt: skip
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start, or start again after `stop`, and wait until it answers."""
+        self._process = subprocess.Popen(
+            ["dovecot", "-F", "-c", str(self.folder / "dovecot.conf")], start_new_session=True
+        )
+        for _ in range(200):
+            try:
+                self.client().logout()
+                return
+            except imapclient.exceptions.LoginError:
+                break
+            except (OSError, imapclient.exceptions.IMAPClientError):
+                if self._process.poll() is not None:
+                    break
+                time.sleep(0.05)
+        log = self.folder / "dovecot.log"
+        raise RuntimeError(f"Dovecot does not answer: {log.read_text() if log.exists() else 'no log'}")
+
+    def stop(self) -> None:
+        """Kill it with all its children, connections included."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+            self._process = None
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def client(self, user: str = USER) -> Any:
+        """A signed-in client."""
+        client = imapclient.IMAPClient("127.0.0.1", self.port, ssl=False, timeout=10)
+        client.login(user, PASSWORD)
+        return client
+
+    def append(self, mails: Iterable[bytes], folder: str = "INBOX") -> None:
+        """Put mails into a folder."""
+        client = self.client()
+        if not client.folder_exists(folder):
+            client.create_folder(folder)
+        for mail in mails:
+            client.append(folder, mail)
+        client.logout()
+
+    def recreate(self, folder: str) -> None:
+        """Delete and make a folder, which gives it a new UIDVALIDITY."""
+        client = self.client()
+        before = client.folder_status(folder, ["UIDVALIDITY"])[b"UIDVALIDITY"]
+        while True:
+            client.delete_folder(folder)
+            client.create_folder(folder)
+            if client.folder_status(folder, ["UIDVALIDITY"])[b"UIDVALIDITY"] != before:
+                break
+            time.sleep(1)
+        client.logout()
+
+    @property
+    def url(self) -> str:
+        """The plain URL of INBOX."""
+        return f"imap://127.0.0.1:{self.port}/INBOX"
