@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sys
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -42,6 +43,7 @@ def get(stage: str) -> Any:
     return structlog.get_logger().bind(stage=stage)
 
 
+@lru_cache(maxsize=4_096)
 def who(address: str) -> str:
     """An address as the log may show it: whole when debugging, else a short digest that still compares."""
     if _clear or not address:

@@ -9,17 +9,31 @@ from __future__ import annotations
 import base64
 import io
 import quopri
+import secrets
 from collections.abc import Sequence
 from email.generator import BytesGenerator
 from email.message import Message as Part
 from email.mime.multipart import MIMEMultipart
-from email.policy import compat32
+from email.policy import Compat32
 from email.utils import encode_rfc2231
 
 from helpdesk_daemon.mail.message import Attachment
 from helpdesk_daemon.outgoing.headers import Field, written
 
-POLICY = compat32.clone(linesep="\r\n", max_line_length=0)
+
+class Written(Compat32):
+    """Writes fields as they are: they were encoded and folded by `written`, once."""
+
+    def fold(self, name: str, value: str) -> str:
+        """The field with its line end."""
+        return f"{name}: {value}".replace("\r\n", "\n").replace("\n", "\r\n") + "\r\n"
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """The field with its line end, as bytes."""
+        return self.fold(name, value).encode("ascii", "surrogateescape")
+
+
+POLICY = Written(linesep="\r\n", max_line_length=0)
 
 
 def _text(text: str, subtype: str) -> Part:
@@ -74,7 +88,8 @@ def _rfc822(raw: bytes) -> Part:
 def _multi(subtype: str, parts: Sequence[Part]) -> Part:
     if len(parts) == 1:
         return parts[0]
-    multi = MIMEMultipart(subtype, policy=POLICY)
+    # "=_" stands in no quoted-printable or base64 text; the random part keeps our own mails apart.
+    multi = MIMEMultipart(subtype, boundary=f"=_{secrets.token_hex(12)}", policy=POLICY)
     del multi["MIME-Version"]
     for part in parts:
         multi.attach(part)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from helpdesk_daemon.errors import StoreError, TransientError
 from helpdesk_daemon.lanes import Lane, Wake
@@ -17,37 +18,26 @@ from helpdesk_daemon.ports import (
     Audit,
     Clock,
     DecisionStore,
-    Known,
     Outcome,
     Question,
     Reached,
     pass_by,
 )
 from helpdesk_daemon.stages.classify import Classifier
-from helpdesk_daemon.stages.plan import Desk, absorb, consider, opens_ticket, plan
+from helpdesk_daemon.stages.plan import Case, Desk, absorb, consider, opens_ticket, plan
 from helpdesk_daemon.stages.thread import claimed_tickets, returned_proof
 from helpdesk_daemon.triage.text import text_of
 from helpdesk_daemon.triage.vote import Vote
 
-BATCH = 16  # two model batches: enough to keep it busy, few enough for a prompt answer
+BATCH = 32  # mails of like length share a model batch; few enough for a prompt answer
 MAX_ATTEMPTS = 3
 PAUSE = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """One arrival, parsed, with its vote where one was needed."""
-
-    arrival: Arrival
-    message: Message
-    vote: Vote | None
-    voted: bool
 
 
 class Decide:
     """Decides on pending arrivals in batches.
 
-    While one batch is planned and committed, the next is parsed and embedded.
+    While one batch is planned and committed, the next is embedded and the one after it parsed.
 
     Args:
         store: arrivals and tickets.
@@ -68,6 +58,7 @@ class Decide:
         self._db, self._work, self._decided, self._reached = db, work, decided, reached
         self._log = get("decide")
         self._stopping = False
+        self._claimed: set[int] = set()
         self.wake = Wake()
 
     async def drain(self) -> int:
@@ -76,48 +67,77 @@ class Decide:
         Returns:
             How many arrivals were settled.
         """
-        settled, batch = 0, await self._prepare()
-        while batch:
-            if len(batch) == 1:  # after a crash mails come one by one, and then none is taken ahead
-                settled += await self._conclude(batch)
-                batch = await self._prepare()
-                continue
-            ahead = asyncio.create_task(self._prepare())
-            try:
-                settled += await self._conclude(batch)
-            except BaseException:
-                await self._give_back(ahead)
-                raise
-            batch = await ahead
-        return settled
-
-    async def _give_back(self, ahead: asyncio.Task[list[Prepared]]) -> None:
-        """A batch taken ahead, but not wanted any more, goes back uncounted."""
+        settled, concluding = 0, asyncio.create_task(self._conclude([]))
+        parsed, ahead = await self._parse(), None
         try:
-            batch = await ahead
-        except Exception:
-            return
-        await self._db(self._store.release, [p.arrival.id for p in batch], "", False)
+            while parsed:
+                # A mail whose process died over it comes alone, and none is taken ahead beside it.
+                ahead = None if parsed[0].arrival.attempts > 1 else asyncio.create_task(self._parse())
+                voted = await self._vote(parsed)
+                settled += await concluding
+                concluding = asyncio.create_task(self._conclude(voted))
+                if ahead is None:
+                    settled += await concluding
+                    concluding = asyncio.create_task(self._conclude([]))
+                parsed = await (ahead or self._parse())
+            return settled + await concluding
+        except BaseException:
+            await asyncio.gather(concluding, *([ahead] if ahead else []), return_exceptions=True)
+            await self._db(self._store.release, list(self._claimed), "", False)
+            self._claimed.clear()
+            raise
 
-    async def _prepare(self) -> list[Prepared]:
-        """Claim a batch, parse it, and vote on what will open a ticket."""
+    async def _parse(self) -> list[Case]:
+        """Claim a batch and read it; empty when nothing waits or the stage is to stop."""
         if self._stopping:
             return []
         await self._load()
         arrivals = await self._db(self._store.claim, BATCH)
         if not arrivals:
             return []
+        self._claimed.update(a.id for a in arrivals)
         self._reached("decide.claimed")
-        desk = self._desk()
+        if arrivals[0].attempts > MAX_ATTEMPTS:
+            await self._quarantine(arrivals[0])
+            return await self._parse()
         messages = await self._work(lambda: [parse(a.raw) for a in arrivals])
-        known = await self._db(self._store.known, self._questions(arrivals, messages, desk))
-        need = await self._work(self._needing_votes, arrivals, messages, known, desk)
-        votes = iter(await self._classifier.votes([text_of(messages[i]) for i in need]))
-        chosen = set(need)
-        return [
-            Prepared(a, m, next(votes) if i in chosen else None, i in chosen)
-            for i, (a, m) in enumerate(zip(arrivals, messages, strict=True))
-        ]
+        return await self._consider(arrivals, messages) or await self._parse()
+
+    async def _quarantine(self, arrival: Arrival) -> None:
+        """Set a mail aside that broke this stage too often; it is not even parsed again."""
+        outcome = quarantine(arrival, f"it broke this stage {MAX_ATTEMPTS} times", self._desk(), self._clock.now())
+        await self._db(self._store.commit, [outcome])
+        self._claimed.discard(arrival.id)
+        self._log.error("message.quarantined", arrival=arrival.id, reason=outcome.reason)
+        self._decided()
+
+    async def _consider(self, arrivals: Sequence[Arrival], messages: Sequence[Message]) -> list[Case]:
+        """Screen and thread mails by what is known at this moment."""
+        desk, now = replace(self._desk(), model=self._classifier.name), self._clock.now()
+        known = await self._db(
+            self._store.known, [question(a, m, desk) for a, m in zip(arrivals, messages, strict=True)]
+        )
+        cases, failed = [], []
+        for arrival, message in zip(arrivals, messages, strict=True):
+            try:
+                cases.append(consider(arrival, message, known, desk, now))
+            except Exception as error:  # a bug in one message must not stop the others
+                failed.append((arrival.id, repr(error)))
+        await self._give_back(failed)
+        return cases
+
+    async def _give_back(self, failed: Sequence[tuple[int, str]]) -> None:
+        """Let mails that failed be tried again, alone; the third failure is the last."""
+        for arrival, why in failed:
+            self._log.error("message.failed", arrival=arrival, error=why)
+            await self._db(self._store.release, [arrival], why[:500], True)
+            self._claimed.discard(arrival)
+
+    async def _vote(self, cases: Sequence[Case]) -> list[tuple[Case, Vote | None]]:
+        """Vote, in one model call, on what will open a ticket."""
+        need = [i for i, case in enumerate(cases) if opens_ticket(case)]
+        votes = dict(zip(need, await self._classifier.votes([text_of(cases[i].message) for i in need]), strict=True))
+        return [(case, votes.get(i)) for i, case in enumerate(cases)]
 
     async def _load(self) -> None:
         """Load the model before anything is claimed: a crash while loading is no mail's fault."""
@@ -128,76 +148,48 @@ class Decide:
         except Exception as error:
             self._log.error("model.failed", error=str(error))
 
-    def _needing_votes(
-        self, arrivals: Sequence[Arrival], messages: Sequence[Message], known: Known, desk: Desk
-    ) -> list[int]:
-        now = self._clock.now()
-        need = []
-        for i, (arrival, message) in enumerate(zip(arrivals, messages, strict=True)):
-            try:
-                if opens_ticket(consider(arrival, message, known, desk, now)):
-                    need.append(i)
-            except Exception as error:  # planning will meet it again and count it against this mail alone
-                self._log.error("message.failed", arrival=arrival.id, error=repr(error))
-        return need
-
-    def _questions(self, arrivals: Sequence[Arrival], messages: Sequence[Message], desk: Desk) -> list[Question]:
-        questions = []
-        for arrival, message in zip(arrivals, messages, strict=True):
-            found = claims(message)
-            tickets = claimed_tickets(found, desk.signer)
-            if returned := returned_proof(message, desk.signer):
-                tickets = (*tickets, returned[0])
-            people = {message.sender.email, *(a.email for a in message.reply_to)}
-            questions.append(Question(arrival.id, arrival.digest, tickets, found.answers, tuple(people)))
-        return questions
-
-    async def _conclude(self, batch: list[Prepared]) -> int:
-        """Plan a batch and commit it; what fails goes back to be tried alone."""
-        desk = replace(self._desk(), model=self._classifier.name)
-        questions = self._questions([p.arrival for p in batch], [p.message for p in batch], desk)
-        known = await self._db(self._store.known, questions)
-        outcomes, failed = await self._work(self._plan, batch, known, desk)
+    async def _conclude(self, batch: Sequence[tuple[Case, Vote | None]]) -> int:
+        """Plan a batch by what is known now, and commit it; what fails goes back to be tried alone."""
+        if not batch:
+            return 0
+        cases = await self._consider([c.arrival for c, _ in batch], [c.message for c, _ in batch])
+        outcomes, failed = await self._work(self._plan, cases, {c.arrival.id: vote for c, vote in batch})
         self._reached("decide.planned")
         try:
             await self._db(self._store.commit, outcomes)
         except (StoreError, TransientError):
-            await self._db(self._store.release, [p.arrival.id for p in batch], "", False)
             raise
         except Exception as error:  # a value the database refuses: find out whose by trying them alone
             self._log.error("batch.failed", error=repr(error), arrivals=len(outcomes))
-            await self._db(self._store.release, [o.arrival for o in outcomes], repr(error)[:500], True)
+            failed += [(o.arrival, repr(error)) for o in outcomes]
             outcomes = []
         self._reached("decide.committed")
-        for arrival, why in failed:
-            await self._db(self._store.release, [arrival], why[:500], True)
+        await self._give_back(failed)
+        self._claimed.difference_update(c.arrival.id for c in cases)
         if outcomes:
             self._decided()
-        self._report(batch, outcomes)
+        self._report(cases, outcomes)
         return len(outcomes)
 
-    def _plan(self, batch: list[Prepared], known: Known, desk: Desk) -> tuple[list[Outcome], list[tuple[int, str]]]:
+    def _plan(
+        self, cases: Sequence[Case], votes: Mapping[int, Vote | None]
+    ) -> tuple[list[Outcome], list[tuple[int, str]]]:
+        """Plan mail by mail, each seeing what those before it led to."""
         outcomes: list[Outcome] = []
         failed: list[tuple[int, str]] = []
-        for prepared in batch:
+        for case in cases:
+            arrival, known = case.arrival, case.known
             try:
-                outcome = self._one(prepared, known, desk)
-                absorb(known, prepared.arrival, prepared.message, outcome)
+                outcome = plan(consider(arrival, case.message, known, case.desk, case.now), votes[arrival.id])
+                absorb(known, arrival, case.message, outcome)
             except Exception as error:  # a bug in one message must not stop the others
-                self._log.error("message.failed", arrival=prepared.arrival.id, error=repr(error))
-                failed.append((prepared.arrival.id, repr(error)))
+                failed.append((arrival.id, repr(error)))
             else:
                 outcomes.append(outcome)
         return outcomes, failed
 
-    def _one(self, prepared: Prepared, known: Known, desk: Desk) -> Outcome:
-        arrival, now = prepared.arrival, self._clock.now()
-        if arrival.attempts > MAX_ATTEMPTS:
-            return quarantine(arrival, f"it broke this stage {MAX_ATTEMPTS} times", desk, self._clock)
-        return plan(consider(arrival, prepared.message, known, desk, now), prepared.vote)
-
-    def _report(self, batch: Sequence[Prepared], outcomes: Sequence[Outcome]) -> None:
-        senders = {p.arrival.id: p.message.sender.email for p in batch}
+    def _report(self, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> None:
+        senders = {c.arrival.id: c.message.sender.email for c in cases}
         for outcome in outcomes:
             decision = outcome.decision
             self._log.info(
@@ -229,9 +221,18 @@ class Decide:
         self.wake()
 
 
-def quarantine(arrival: Arrival, reason: str, desk: Desk, clock: Clock) -> Outcome:
+def question(arrival: Arrival, message: Message, desk: Desk) -> Question:
+    """What planning a mail must know from the database."""
+    found = claims(message)
+    tickets = claimed_tickets(found, desk.signer)
+    if returned := returned_proof(message, desk.signer):
+        tickets = (*tickets, returned[0])
+    people = {message.sender.email, *(a.email for a in message.reply_to)}
+    return Question(arrival.id, arrival.digest, tickets, found.answers, tuple(people))
+
+
+def quarantine(arrival: Arrival, reason: str, desk: Desk, now: datetime) -> Outcome:
     """Set a mail aside, whole, where a person sees it."""
-    triage = desk.routing.triage.department
-    notice = desk.composer.quarantined(arrival.id, arrival.raw, reason, triage, clock.now())
+    notice = desk.composer.quarantined(arrival.id, arrival.raw, reason, desk.routing.triage.department, now)
     line = Audit("message.quarantined", {"arrival": arrival.id, "reason": reason})
     return Outcome(arrival.id, "quarantined", reason, outgoing=(notice,), audit=(line,))

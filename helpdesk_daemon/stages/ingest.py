@@ -117,10 +117,13 @@ class Ingest:
         Raises:
             StoreError: the database cannot be written; nothing goes on without it.
         """
-        failures = 0
+        failures, polled = 0, False
         while not self._stopping:
             try:
                 await self.poll()
+                if not polled:
+                    self._log.info("mailbox.opened", folder=self._mailbox.folder)
+                    polled = True
                 if self.failing:
                     self._log.info("mailbox.recovered", after=failures)
                 failures, self.failing = 0, ""

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,7 +23,7 @@ protocols = imap
 listen = 127.0.0.1
 base_dir = {run}
 state_dir = {run}
-log_path = {folder}/dovecot.log
+log_path = {log}
 ssl = {ssl}
 {certificate}
 disable_plaintext_auth = no
@@ -79,14 +80,17 @@ class Dovecot:
     """The server while the `with` block runs.
 
     Args:
-        folder: empty folder for its files; must be reachable by the mail user.
+        folder: for its log; its mail and sockets lie in a temporary folder that the mail user can reach.
         certificate: PEM file with key and certificate, for TLS; plain only without.
     """
 
     def __init__(self, folder: Path, certificate: Path | None = None) -> None:
         if shutil.which("dovecot") is None:
             raise RuntimeError("Dovecot is missing: apt-get install dovecot-imapd (make test does it when root)")
-        self.folder, self.port, self.tls_port = folder, free_port(), free_port() if certificate else 0
+        folder.mkdir(parents=True, exist_ok=True)
+        self.log = folder / "dovecot.log"
+        self.folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
+        self.port, self.tls_port = free_port(), free_port() if certificate else 0
         self._certificate = certificate
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -98,14 +102,11 @@ class Dovecot:
         if os.getuid() == 0:
             for path in (self.folder, self.folder / "home"):
                 os.chown(path, account.pw_uid, account.pw_gid)
-            for parent in self.folder.parents:
-                if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
-                    parent.chmod(0o755)
         tls = f"ssl_cert = <{self._certificate}\nssl_key = <{self._certificate}" if self._certificate else ""
         config = self.folder / "dovecot.conf"
         config.write_text(
             CONFIG.format(
-                run=self.folder / "run", folder=self.folder, owner=owner,
+                run=self.folder / "run", folder=self.folder, log=self.log, owner=owner,
                 group="mail" if owner == "mail" else account.pw_gid,
                 port=self.port, tls_port=self.tls_port, ssl="yes" if tls else "no", certificate=tls, password=PASSWORD,
                 location="sdbox:~/mail",
@@ -129,8 +130,7 @@ class Dovecot:
                 if self._process.poll() is not None:
                     break
                 time.sleep(0.05)
-        log = self.folder / "dovecot.log"
-        raise RuntimeError(f"Dovecot does not answer: {log.read_text() if log.exists() else 'no log'}")
+        raise RuntimeError(f"Dovecot does not answer: {self.log.read_text() if self.log.exists() else 'no log'}")
 
     def stop(self) -> None:
         """Kill it with all its children, connections included."""
@@ -145,6 +145,7 @@ class Dovecot:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def client(self, user: str = USER) -> Any:
         """A signed-in client."""

@@ -17,6 +17,12 @@ from helpdesk_daemon.ports import Audit, Clock, Cursor, Fetched
 FAST = 1  # zlib level: mail compresses well enough at once, and ingest must not wait for more
 CHUNK = 500  # variables in one IN (...) list
 
+_keep = (
+    insert(arrivals)
+    .on_conflict_do_nothing()
+    .returning(arrivals.c.id, arrivals.c.uid, arrivals.c.size, arrivals.c.message_id, sort_by_parameter_order=False)
+)
+
 
 def pack(raw: bytes) -> bytes:
     """Bytes as they lie in the database."""
@@ -86,25 +92,23 @@ class Arrivals:
             "backlog": cursor.backlog,
             "since": cursor.since,
         }
-        new = 0
         with transaction(self._engine) as connection:
-            lines = []
-            for row in rows:
-                done = connection.execute(insert(arrivals).values(row).on_conflict_do_nothing())
-                if done.rowcount == 1:
-                    new += 1
-                    number = done.inserted_primary_key[0] if done.inserted_primary_key else None
-                    lines.append(Audit("message.arrived", {
-                        "arrival": number, "mailbox": mailbox, "folder": folder, "uidvalidity": cursor.uidvalidity,
-                        "uid": row["uid"], "size": row["size"], "message_id": row["message_id"],
-                    }))  # fmt: skip
+            new = connection.execute(_keep, rows).all() if rows else []
             connection.execute(
                 insert(cursors)
                 .values(mailbox=mailbox, folder=folder, **position)
                 .on_conflict_do_update(index_elements=["mailbox", "folder"], set_=position)
             )
+            where = {"mailbox": mailbox, "folder": folder, "uidvalidity": cursor.uidvalidity}
+            lines = [
+                Audit(
+                    "message.arrived",
+                    {"arrival": r.id, **where, "uid": r.uid, "size": r.size, "message_id": r.message_id},
+                )
+                for r in sorted(new, key=lambda r: r.id)
+            ]
             audit.append(connection, lines, now)
-        return new
+        return len(new)
 
     def untouched(self, mailbox: str, folder: str, uidvalidity: int, limit: int) -> list[str]:
         """See `ArrivalStore.untouched`."""

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from helpdesk_daemon.adapters.store import audit
-from helpdesk_daemon.adapters.store.arrivals import CHUNK, pack, unpack
+from helpdesk_daemon.adapters.store.arrivals import CHUNK, unpack
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import (
     arrivals,
@@ -29,6 +29,19 @@ from helpdesk_daemon.ports import Arrival, Clock, Known, Outcome, Question
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
 
 _open_breaker = select(breakers.c.id).where(breakers.c.released_at.is_(None))
+
+_settle = (
+    update(arrivals)
+    .where(arrivals.c.id == bindparam("row"))
+    .values(
+        state=bindparam("end"), reason=bindparam("why"), sender=bindparam("who"), subject=bindparam("what"),
+        ticket=bindparam("on"), decided_at=bindparam("now", type_=arrivals.c.decided_at.type),
+    )
+)  # fmt: skip
+_new_bucket = upsert(auto_replies)
+_fill = _new_bucket.on_conflict_do_update(
+    index_elements=["scope"], set_={"tokens": _new_bucket.excluded.tokens, "at": _new_bucket.excluded.at}
+)
 
 
 def ticket_of(row: Row[Any]) -> Ticket:
@@ -148,6 +161,16 @@ class Decisions:
             people = [{"ticket": t, "email": e} for o in outcomes for t, e in _participants(o)]
             if people:
                 connection.execute(upsert(participants).on_conflict_do_nothing(), people)
+            settled = [
+                {"row": o.arrival, "end": o.state, "why": o.reason, "who": o.sender, "what": o.subject,
+                 "on": o.ticket or None, "now": now}
+                for o in outcomes
+            ]  # fmt: skip
+            if settled:
+                connection.execute(_settle, settled)
+            buckets = {scope: bucket for o in outcomes for scope, bucket in o.buckets.items()}
+            if buckets:
+                connection.execute(_fill, [{"scope": s, "tokens": b.tokens, "at": b.at} for s, b in buckets.items()])
             for outcome in outcomes:
                 self._change(connection, outcome, now)
             for table, rows in (
@@ -161,18 +184,6 @@ class Decisions:
 
     def _change(self, connection: Connection, o: Outcome, now: Any) -> None:
         """The rows that are updated rather than added."""
-        connection.execute(
-            update(arrivals)
-            .where(arrivals.c.id == o.arrival)
-            .values(
-                state=o.state,
-                reason=o.reason,
-                sender=o.sender,
-                subject=o.subject,
-                ticket=o.ticket or None,
-                decided_at=now,
-            )
-        )
         if o.change:
             values: dict[str, Any] = {"updated_at": now}
             if o.change.state is not None:
@@ -189,13 +200,6 @@ class Decisions:
                     .where(tickets.c.id == o.change.ticket, tickets.c.first_answer_at.is_(None))
                     .values(first_answer_at=o.change.first_answer_at)
                 )
-        for scope, bucket in o.buckets.items():
-            values = {"tokens": bucket.tokens, "at": bucket.at}
-            connection.execute(
-                upsert(auto_replies)
-                .values(scope=scope, **values)
-                .on_conflict_do_update(index_elements=["scope"], set_=values)
-            )
         if o.breaker and not connection.execute(_open_breaker).first():
             connection.execute(insert(breakers).values(opened_at=now, reason=o.breaker))
         for email, reason in o.suppress.items():
@@ -265,5 +269,5 @@ def _outbox_rows(o: Outcome, now: Any) -> Iterable[dict[str, Any]]:
         yield {
             "kind": mail.kind, "ticket": mail.ticket, "arrival": o.arrival, "sender": mail.sender,
             "recipient": mail.recipient, "message_id": mail.message_id, "state": "pending", "attempts": 0,
-            "next_attempt_at": now, "created_at": now, "size": len(mail.mime), "mime": pack(mail.mime),
+            "next_attempt_at": now, "created_at": now, "size": len(mail.mime), "mime": mail.mime,
         }  # fmt: skip

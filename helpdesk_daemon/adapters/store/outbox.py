@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
 from helpdesk_daemon.adapters.store import audit
-from helpdesk_daemon.adapters.store.arrivals import unpack
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import breakers, outbox, tickets
 from helpdesk_daemon.outgoing.message import AT_MOST_ONCE, UNHELD, Kind
@@ -16,6 +15,11 @@ from helpdesk_daemon.ports import Audit, Clock, Due, Sent
 from helpdesk_daemon.tickets.ticket import State
 
 WAITING = ("pending", "deferred")
+_mark_sent = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("row"))
+    .values(state="sent", last_reply=bindparam("reply"), sent_at=bindparam("now", type_=outbox.c.sent_at.type))
+)
 
 
 class Outbox:
@@ -39,7 +43,7 @@ class Outbox:
                 wanted = wanted.where(outbox.c.kind.in_(list(UNHELD)))
             rows = connection.execute(wanted).all()
         return [
-            Due(row.id, row.kind, row.ticket, row.sender, row.recipient, row.message_id, unpack(row.mime), row.attempts,
+            Due(row.id, row.kind, row.ticket, row.sender, row.recipient, row.message_id, row.mime, row.attempts,
                 row.created_at)
             for row in rows
         ]  # fmt: skip
@@ -59,20 +63,25 @@ class Outbox:
     def finish(self, results: Sequence[Sent]) -> None:
         """See `OutboxStore.finish`."""
         now = self._clock.now()
+        done = [{"row": r.id, "reply": r.reply[:1_000]} for r in results if r.state == "sent"]
         with transaction(self._engine) as connection:
+            if done:
+                connection.execute(_mark_sent, [row | {"now": now} for row in done])
             for sent in results:
-                values: dict[str, object] = {"state": sent.state, "last_reply": sent.reply[:1_000]}
-                if sent.state == "sent":
-                    values["sent_at"] = now
-                if sent.next_attempt_at is not None:
-                    values["next_attempt_at"] = sent.next_attempt_at
-                if sent.state == "pending":
-                    values["attempts"] = outbox.c.attempts - 1
-                connection.execute(update(outbox).where(outbox.c.id == sent.id).values(values))
-                if sent.redirect:
-                    self._redirect(connection, sent, now)
+                if sent.state != "sent":
+                    self._unsent(connection, sent, now)
             self._opened(connection, [sent.id for sent in results if sent.state == "sent"])
             audit.append(connection, [sent.audit for sent in results if sent.audit], now)
+
+    def _unsent(self, connection: Connection, sent: Sent, now: datetime) -> None:
+        values: dict[str, object] = {"state": sent.state, "last_reply": sent.reply[:1_000]}
+        if sent.next_attempt_at is not None:
+            values["next_attempt_at"] = sent.next_attempt_at
+        if sent.state == "pending":
+            values["attempts"] = outbox.c.attempts - 1
+        connection.execute(update(outbox).where(outbox.c.id == sent.id).values(values))
+        if sent.redirect:
+            self._redirect(connection, sent, now)
 
     def _redirect(self, connection: Connection, sent: Sent, now: datetime) -> None:
         copied = [

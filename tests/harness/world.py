@@ -1,0 +1,92 @@
+"""A daemon with its servers for a test, and the invariants that must hold whatever happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from helpdesk_daemon.adapters.store import audit
+from helpdesk_daemon.adapters.store.engine import open_engine, transaction
+from tests.harness.dovecot import PASSWORD, USER
+from tests.harness.sink import Mail
+
+ROOT = Path(__file__).parents[2]
+LIMITS = "[limits]\nper_address_burst = 5\ntotal_burst = 5000\n"
+
+
+def write_settings(
+    folder: Path, mailbox_url: str, smtp_port: int, mailbox: str = "", limits: str = LIMITS, more: str = ""
+) -> Path:
+    """settings.toml for a test; the password of IMAP comes by file."""
+    secret = folder / "secret"
+    secret.write_text(PASSWORD)
+    secret.chmod(0o600)
+    account = f'user = "{USER}"\npassword_file = "secret"\n' if mailbox_url.startswith("imap") else ""
+    path = folder / "settings.toml"
+    path.write_text(
+        f'data_dir = "data"\noperator = "operator@helpdesk.example"\n{more}\n'
+        f'[identity]\nname = "Example Support"\naddress = "support@helpdesk.example"\n'
+        f'[[mailbox]]\nurl = "{mailbox_url}"\nstart = "all"\ntimeout = 5\npoll_seconds = 1\n{account}{mailbox}\n'
+        f'[smtp]\nurl = "smtp://127.0.0.1:{smtp_port}"\n{limits}\n[log]\nformat = "json"\n'
+    )
+    return path
+
+
+def rows(folder: Path, query: str, *values: object) -> list[dict[str, Any]]:
+    """What a query of the test's database answers."""
+    connection = sqlite3.connect(folder / "data" / "helpdesk.db")
+    connection.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in connection.execute(query, values)]
+    finally:
+        connection.close()
+
+
+def child(settings: Path, *words: str) -> subprocess.Popen[bytes]:
+    """A daemon process without a model; see tests/crash/child.py."""
+    command = [sys.executable, "-m", "tests.crash.child", str(settings), *words]
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
+
+
+def check_invariants(folder: Path, mails: int, sent: list[Mail]) -> None:
+    """Nothing lost, nothing double, and the log agrees.
+
+    Args:
+        folder: of the test.
+        mails: how many different mails were put into the mailbox; each should have become a ticket.
+        sent: what the SMTP server took.
+    """
+    arrivals = rows(folder, "select state, count(*) as n, count(distinct digest) as d from arrivals group by state")
+    tickets = rows(folder, "select id, forward_id from tickets")
+    assert {r["state"] for r in arrivals} <= {"ticket", "ignored"}, arrivals
+    settled = next(r for r in arrivals if r["state"] == "ticket")
+    assert settled["n"] == settled["d"] == mails, f"{mails} mails, but {arrivals}"
+    assert len(tickets) == mails
+    forwards: dict[str, set[str]] = {}
+    acknowledgements: Counter[str] = Counter()
+    for mail in sent:
+        ticket = str(mail.message["X-Helpdesk-Ticket"] or "")
+        if ticket:
+            forwards.setdefault(ticket, set()).add(str(mail.message["Message-ID"]))
+        elif mail.message["Auto-Submitted"] == "auto-replied":
+            acknowledgements[str(mail.message["Subject"]).rpartition("[")[2].rstrip("]")] += 1
+    assert forwards == {t["id"]: {t["forward_id"]} for t in tickets}, "each forward is there, with one Message-ID"
+    assert max(acknowledgements.values(), default=0) <= 1, "no acknowledgement twice"
+    unsure = rows(folder, "select count(*) as n from outbox where kind = 'acknowledgement' and state = 'ambiguous'")
+    assert len(acknowledgements) + unsure[0]["n"] >= mails, "an acknowledgement is sent or known to be in doubt"
+    assert rows(folder, "select 1 from outbox where state not in ('sent', 'ambiguous')") == []
+    with transaction(open_engine(folder / "data" / "helpdesk.db", readonly=True)) as connection:
+        good, problem = audit.verify(connection)
+    assert problem == ""
+    assert good > 0
+
+
+def log_events(stderr: bytes) -> list[dict[str, Any]]:
+    """The JSON lines of a daemon's log."""
+    return [json.loads(line) for line in stderr.splitlines() if line.startswith(b"{")]
