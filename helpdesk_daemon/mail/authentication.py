@@ -6,7 +6,8 @@ import re
 
 from helpdesk_daemon.mail.message import Headers
 
-METHOD = re.compile(r"(?:^|[;\s])(dmarc|spf|dkim|arc|compauth)\s*=\s*([a-z]+)", re.IGNORECASE)
+METHOD = re.compile(r"^\s*(dmarc|spf|dkim|arc|compauth)\s*(?:/\s*\d+\s*)?=\s*([a-z]+)", re.IGNORECASE)
+QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')  # a sender chooses the local part of its address, semicolons included
 COMMENT = re.compile(r"\([^()]*\)")
 
 
@@ -27,14 +28,25 @@ def results(fields: Headers, authserv_id: str) -> dict[str, str]:
     if not wanted:
         return {}
     for value in fields.get_all("Authentication-Results"):
-        words = COMMENT.sub(" ", value).strip()
+        words = _without_comments(QUOTED.sub('""', value)).strip()
         server = re.split(r"[;\s]", words, maxsplit=1)[0].lower()
         if server == wanted:
             found: dict[str, str] = {}
-            for method, result in METHOD.findall(words):
-                found.setdefault(method.lower(), result.lower())
+            for clause in words.split(";")[1:]:
+                if match := METHOD.match(clause):
+                    found.setdefault(match.group(1).lower(), match.group(2).lower())
             return found
     return {}
+
+
+def _without_comments(value: str) -> str:
+    """Comments of RFC 5322 may nest."""
+    for _ in range(10):
+        shorter = COMMENT.sub(" ", value)
+        if shorter == value:
+            break
+        value = shorter
+    return value.partition("(")[0]
 
 
 def dmarc_failed(fields: Headers, authserv_id: str) -> bool:

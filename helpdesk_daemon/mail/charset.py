@@ -53,6 +53,9 @@ ALIASES = {
     "x-windows-949": "cp949",
     "windows-1252http-equivcontent-type": "cp1252",
 }
+NOT_FOR_MAIL = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "unicode-escape",
+                          "raw-unicode-escape", "mbcs", "oem"})  # fmt: skip
+SHORT = 60  # bytes below which a detector guesses
 DETECT_BYTES = 20_000  # enough evidence for any detector, and a bound on its time
 
 
@@ -69,7 +72,7 @@ def codec_for(charset: str) -> str:
         info = codecs.lookup(name)
     except (LookupError, ValueError):
         return ""
-    return info.name if info._is_text_encoding else ""
+    return info.name if info._is_text_encoding and info.name not in NOT_FOR_MAIL else ""
 
 
 def decode(content: bytes, charset: str = "") -> tuple[str, str]:
@@ -80,13 +83,18 @@ def decode(content: bytes, charset: str = "") -> tuple[str, str]:
         charset: the charset the mail claims, may be empty or nonsense.
 
     Returns:
-        The text and a defect, empty when the label was right.
+        The text, free of lone surrogates, and a defect, empty when the label was right.
     """
+    text, defect = _decode(content, charset)
+    return text.encode("utf-8", "replace").decode("utf-8"), defect
+
+
+def _decode(content: bytes, charset: str) -> tuple[str, str]:
     codec = codec_for(charset)
     if codec:
         try:
             return content.decode(codec), ""
-        except (UnicodeDecodeError, ValueError):
+        except (UnicodeError, ValueError):
             pass
     problem = f"charset {charset!r} does not fit" if codec else f"charset {charset!r} is unknown"
     try:
@@ -96,15 +104,22 @@ def decode(content: bytes, charset: str = "") -> tuple[str, str]:
     if codec:
         # A few bad bytes in an otherwise right text: keep what the label says when little is lost.
         text = content.decode(codec, "replace")
-        if text.count("�") * 50 <= len(text):
+        if text.count("\ufffd") * 50 <= len(text):
             return text, problem + " everywhere, bad bytes replaced"
     detected = detect(content)
     return content.decode(detected, "replace"), f"{problem}, read as {detected}"
 
 
 def detect(content: bytes) -> str:
-    """Guess the codec of bytes that are not UTF-8; cp1252 when nothing is likelier."""
+    """Guess the codec of bytes that are not UTF-8; cp1252 when nothing is likelier.
+
+    A short text that is mostly ASCII is Western by far most often, and too short for a detector.
+    """
     import chardet
 
-    guess = chardet.detect(content[:DETECT_BYTES]).get("encoding") or ""
-    return codec_for(guess) or "cp1252"
+    high = sum(byte > 127 for byte in content[:DETECT_BYTES])
+    if len(content) < SHORT and high * 3 < len(content):
+        return "cp1252"
+    guess = chardet.detect(content[:DETECT_BYTES])
+    codec = codec_for(guess.get("encoding") or "")
+    return codec if codec and (guess.get("confidence") or 0) > 0.3 else "cp1252"

@@ -34,8 +34,10 @@ def digest(raw: bytes, key: bytes) -> str:
     for line in re.sub(rb"\r?\n(?=[ \t])", b"", head).splitlines():
         name, _, value = line.partition(b":")
         found.setdefault(name.strip().lower(), []).append(b" ".join(value.split()))
+    if not any(name in found for name in OWN_FIELDS):  # not a mail as we know it: all of it counts
+        found, body = {}, raw
     mac = hmac.new(key, digestmod=hashlib.sha256)
     for name in OWN_FIELDS:
         mac.update(name + b":" + b"\x00".join(found.get(name, [])) + b"\n")
-    mac.update(b"\n" + re.sub(rb"[ \t]*\r?\n", b"\n", body).rstrip())
+    mac.update(b"\n" + b"\n".join(line.rstrip(b" \t\r") for line in body.split(b"\n")).rstrip())
     return mac.hexdigest()

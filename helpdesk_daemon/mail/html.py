@@ -45,6 +45,7 @@ BLOCKS = frozenset(
 )
 PARAGRAPHS = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "table", "pre"])
 SKIPPED = frozenset(["script", "style", "head", "title", "template", "noscript", "object", "svg", "iframe", "textarea"])
+MAX_QUOTES = 10  # levels of quoting that get a mark of their own
 MAX_HTML = 2_000_000  # characters; the rest stays in the raw mail
 
 
@@ -111,7 +112,9 @@ def html_to_text(html: str) -> str:
                 preformatted -= 1
             elif tag == "blockquote":
                 writer.newline(1)
-                _quote(writer, quotes.pop())
+                start = quotes.pop()
+                if len(quotes) < MAX_QUOTES:
+                    _quote(writer, start)
             elif tag in ("td", "th"):
                 writer.space = True
             if tag in BLOCKS:
@@ -158,5 +161,5 @@ def _quote(writer: _Writer, start: int) -> None:
 
 def _tidy(text: str) -> str:
     text = text.replace("\u200b", "").replace("\ufeff", "").replace("\xa0", " ")
-    text = re.sub(r"[ \t]+\n", "\n", text)
+    text = "\n".join(line.rstrip() for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip()

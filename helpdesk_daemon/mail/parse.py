@@ -11,8 +11,9 @@ from email.message import Message as Part
 
 from helpdesk_daemon.mail import body, headers
 from helpdesk_daemon.mail.message import Address, Headers, Message
-from helpdesk_daemon.mail.parts import Parts, collect
+from helpdesk_daemon.mail.parts import Parts, collect, media_type
 
+FIELD_LINE = re.compile(rb"^[!-9;-~]{1,200}:", re.MULTILINE)
 SENDER_FIELDS = ("From", "Reply-To", "Sender", "X-Original-From", "Return-Path", "Envelope-From")
 NOBODY = Address("", "")
 
@@ -85,6 +86,8 @@ def _bounded(raw: bytes, limits: Limits) -> tuple[bytes, list[str]]:
     if b"\n" not in raw[:100_000] and b"\r" in raw[:100_000]:
         raw = raw.replace(b"\r", b"\n")
     head, rest = split_head(raw)
+    if not FIELD_LINE.search(head):  # no header at all: everything is text
+        head, rest = b"", raw
     if len(head) > limits.header_bytes:
         head, cut = head[: limits.header_bytes].rpartition(b"\n")[0] or head[: limits.header_bytes], len(head)
         defects.append(f"header block of {cut} bytes cut to {limits.header_bytes}")
@@ -104,7 +107,7 @@ def _parse_tree(raw: bytes, limits: Limits) -> Message:
     root = email.parser.BytesParser(policy=email.policy.compat32).parsebytes(raw)
     parts = collect(root, limits.depth, limits.parts)
     parts.defects[:0] = defects
-    return _message(read_headers(root), parts, root.get_content_type(), limits)
+    return _message(read_headers(root), parts, media_type(root), limits)
 
 
 def _parse_flat(raw: bytes, limits: Limits) -> Message:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.generator
 import io
+import mimetypes
 import re
 from dataclasses import dataclass, field
 from email.message import Message as Part
@@ -12,6 +13,7 @@ from helpdesk_daemon.mail.charset import decode
 from helpdesk_daemon.mail.headers import decode_words, one_line
 from helpdesk_daemon.mail.html import html_to_text
 from helpdesk_daemon.mail.message import Attachment
+from helpdesk_daemon.mail.tnef import open_tnef
 
 NAME_CHARS = 150
 EXTENSIONS = {"message/rfc822": ".eml", "text/calendar": ".ics", "text/plain": ".txt", "text/html": ".html"}
@@ -51,6 +53,7 @@ class _Piece:
 class _Walk:
     def __init__(self, depth: int, parts: int) -> None:
         self.depth, self.left = depth, parts
+        self.tnef: list[_Piece] = []
         self.found = Parts()
 
     def visit(self, part: Part, depth: int = 0, related: bool = False) -> list[_Piece]:
@@ -59,9 +62,9 @@ class _Walk:
             if "parts beyond the limits left in the raw mail" not in self.found.defects:
                 self.found.defects.append("parts beyond the limits left in the raw mail")
             return []
-        self.found.defects += [_describe(d) for d in part.defects]
-        kind = part.get_content_type()
+        kind = media_type(part)
         children = _children(part)
+        self.found.defects += [_describe(d) for d in part.defects]
         if kind == "message/delivery-status" and children is not None:
             self.found.report += "\n\n".join(_headers_text(child) for child in children)
             return []
@@ -78,11 +81,12 @@ class _Walk:
         if kind != "multipart/alternative" or not pieces:
             return pieces
         plain = next((p.plain for p in pieces if p.plain.strip()), "")
-        html = next((p.html for p in pieces if p.html.strip()), "")
-        return [_Piece(plain, html)]
+        return [_Piece(plain, "\n".join(p.html for p in pieces if p.html.strip()))]
 
     def visit_leaf(self, part: Part, kind: str, related: bool) -> list[_Piece]:
+        known = len(part.defects)
         content = _content(part)
+        self.found.defects += [_describe(d) for d in part.defects[known:]]
         disposition = str(part.get("Content-Disposition", "")).split(";")[0].strip().lower()
         is_body = kind in ("text/plain", "text/html") and disposition != "attachment" and not _name(part)
         if not is_body:
@@ -99,10 +103,25 @@ class _Walk:
         return [_Piece(plain=text)]
 
     def attach(self, part: Part, kind: str, content: bytes, inline: bool = False) -> None:
+        if kind in ("application/ms-tnef", "application/vnd.ms-tnef") and self.open_tnef(content):
+            return
         name = safe_name(_name(part), kind, len(self.found.attachments) + 1)
         content_id = one_line(str(part.get("Content-ID", ""))).strip("<> ")
         shown = inline and bool(content_id)
         self.found.attachments.append(Attachment(name, kind, content, content_id, shown))
+
+    def open_tnef(self, content: bytes) -> bool:
+        """Take a winmail.dat apart; False leaves it an attachment, whole."""
+        opened = open_tnef(content)
+        if opened is None:
+            self.found.defects.append("TNEF part cannot be opened")
+            return False
+        for name, data in opened.files:
+            number = len(self.found.attachments) + 1
+            kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+            self.found.attachments.append(Attachment(safe_name(name, kind, number), kind, data))
+        self.tnef.append(_Piece(opened.text, opened.html))
+        return True
 
 
 def collect(root: Part, depth: int, parts: int) -> Parts:
@@ -118,6 +137,7 @@ def collect(root: Part, depth: int, parts: int) -> Parts:
     """
     walk = _Walk(depth, parts)
     pieces = [p for p in walk.visit(root) if p.plain.strip() or p.html.strip()]
+    pieces = pieces or [p for p in walk.tnef if p.plain.strip() or p.html.strip()]
     walk.found.text = "\n\n".join(p.text.strip("\n") for p in pieces)
     if any(p.html for p in pieces):
         walk.found.html = "\n<hr>\n".join(p.html or _as_html(p.plain) for p in pieces)
@@ -126,8 +146,15 @@ def collect(root: Part, depth: int, parts: int) -> Parts:
 
 def _children(part: Part) -> list[Part] | None:
     """The parts of a multipart or attached message, None for a leaf."""
-    payload = part.get_payload()
-    return [child for child in payload if isinstance(child, Part)] if isinstance(payload, list) else None
+    if not part.is_multipart():
+        return None
+    return [child for child in part.get_payload() if isinstance(child, Part)]
+
+
+def media_type(part: Part) -> str:
+    """The media type, `type/subtype` in lower case whatever the field looks like (RFC 2045 section 5.2)."""
+    kind = "".join(part.get_content_type().split())
+    return kind if re.fullmatch(r"[!-.0-~]{1,100}/[!-.0-~]{1,100}", kind) else "application/octet-stream"
 
 
 def _as_html(plain: str) -> str:
@@ -149,7 +176,8 @@ def _content(part: Part) -> bytes:
         content = None
     if isinstance(content, bytes):
         return content
-    return str(part.get_payload()).encode("utf-8", "surrogateescape")
+    # Undecoded; asking the part for its text would run into the same failure.
+    return str(getattr(part, "_payload", "") or "").encode("utf-8", "surrogateescape")
 
 
 def _charset(part: Part, content: bytes) -> str:

@@ -161,9 +161,11 @@ def _suppresses_all(value: str) -> bool:
 
 
 def _is_list(m: Message, p: Policy) -> str:
+    named = " ".join(m.headers.get(name) for name in ("List-Id", "List-Post", "X-Mailing-List", "X-BeenThere")).lower()
+    if any(own in named for own in p.own_lists):
+        return ""
     for name in ("List-Id", "List-Unsubscribe", "List-Post", "X-Mailing-List", "X-BeenThere"):
-        value = m.headers.get(name)
-        if value and not any(own in value.lower() for own in p.own_lists):
+        if m.headers.get(name):
             return f"{name} header"
     if (precedence := m.headers.get("Precedence").strip().lower()) in ("bulk", "list", "junk"):
         return f"Precedence: {precedence}"
@@ -195,7 +197,8 @@ def _no_address(m: Message, p: Policy) -> str:
 
 
 def _several_reply_to(m: Message, p: Policy) -> str:
-    return "several Reply-To addresses" if len({a.email for a in m.reply_to}) > 1 else ""
+    foreign = {a.email for a in m.reply_to} - p.own_addresses
+    return "several Reply-To addresses" if len(foreign) > 1 else ""
 
 
 def _always(m: Message, p: Policy) -> str:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from helpdesk_daemon.mail.body import REPLY_MARKER
-from helpdesk_daemon.mail.message import Attachment, Message
+from helpdesk_daemon.mail.body import REPLY_MARKER, own_text
+from helpdesk_daemon.mail.message import Address, Attachment, Message
 from helpdesk_daemon.outgoing import mime
-from helpdesk_daemon.outgoing.headers import Field, date, helpdesk_fields, phrase, reply_subject
+from helpdesk_daemon.outgoing.headers import SUBJECT, Field, date, helpdesk_fields, phrase, reply_subject
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.tickets.ticket import Ticket
 from helpdesk_daemon.tickets.tracking import Party, Signer
@@ -112,14 +112,14 @@ class Composer:
             "decision": decision,
             "evidence": [_evidence(n) for n in decision.neighbours[:EVIDENCE]],
         }
-        return self._to_department("forward", ticket, message, f"[{ticket.id}] {message.subject}", values,
+        return self._to_department("forward", ticket, message, f"[{ticket.id}] {message.subject[:SUBJECT]}", values,
                                    helpdesk_fields(ticket, decision.confidence, decision.rule), now,
                                    original=original)  # fmt: skip
 
     def follow_up(self, ticket: Ticket, message: Message, confidence: float, rule: str, now: datetime) -> Outgoing:
         """A customer's further mail to the department, in the thread of the forward."""
         fields = helpdesk_fields(ticket, confidence, rule)
-        return self._to_department("follow_up", ticket, message, f"Re: [{ticket.id}] {ticket.subject}",
+        return self._to_department("follow_up", ticket, message, f"Re: [{ticket.id}] {ticket.subject[:SUBJECT]}",
                                    self._forward_values(ticket, message), fields, now,
                                    answers=ticket.forward_id)  # fmt: skip
 
@@ -129,20 +129,25 @@ class Composer:
         return self._to_department("held", ticket, message, f"[{ticket.id}] Not sent on: {message.subject}",
                                    values, [], now, answers=ticket.forward_id, original=raw, bare=True)  # fmt: skip
 
-    def relay(self, ticket: Ticket, message: Message, department: Department, now: datetime) -> Outgoing:
-        """An agent's answer to the customer: only new text, under the support address."""
-        text = without_addresses(message.new_text, (message.sender.email, department.address, ticket.address),
-                                 self.identity.address)  # fmt: skip
+    def relay(
+        self, ticket: Ticket, message: Message, department: Department, now: datetime, recipient: Address | None = None
+    ) -> Outgoing:
+        """An agent's answer to the customer, or to another who takes part: only new text, under our address."""
+        to = recipient or Address(ticket.requester_name, ticket.requester_email)
+        private = (message.sender.email, department.address, ticket.address, *department.agents)
+        text = without_addresses(own_text(message.text), private, self.identity.address)
         fields: list[Field] = [
             ("From", phrase(self.identity.name, self.identity.address)),
-            ("To", phrase(ticket.requester_name, ticket.requester_email)),
+            ("To", phrase(to.name, to.email)),
             ("Subject", reply_subject(ticket.subject, ticket.id)),
             ("Reply-To", self.identity.reply_address(self.signer.token(ticket.id, Party.CUSTOMER))),
             *_thread(ticket.customer_id, ()),
         ]
         attachments = [a for a in message.attachments if not a.content_type.startswith("message/")]
-        return self._mail(Kind.RELAY, ticket, Party.CUSTOMER, ticket.requester_email, self.identity.address,
-                          fields, text + "\n", "", now, attachments)  # fmt: skip
+        sender = self.identity.address
+        return self._mail(
+            Kind.RELAY, ticket, Party.ANSWERED, to.email, sender, fields, text + "\n", "", now, attachments
+        )
 
     def quarantined(self, arrival: int, raw: bytes, reason: str, triage: Department, now: datetime) -> Outgoing:
         """A mail that could not be handled, to people, as it came (message/rfc822)."""
@@ -168,7 +173,10 @@ class Composer:
         )
 
     def _forward_values(self, ticket: Ticket, message: Message) -> dict[str, object]:
-        return {"ticket": ticket, "message": message, "identity": self.identity, "marker": REPLY_MARKER}
+        return {
+            "ticket": ticket, "message": message, "author": author(ticket, message), "identity": self.identity,
+            "marker": REPLY_MARKER,
+        }  # fmt: skip
 
     def _to_department(
         self, template: str, ticket: Ticket, message: Message, subject: str, values: Mapping[str, object],
@@ -176,13 +184,14 @@ class Composer:
     ) -> Outgoing:  # fmt: skip
         text, html = self.render(template, values)
         token = self.signer.token(ticket.id, Party.AGENT)
-        name = message.sender.name or message.sender.email.partition("@")[0]
+        who = author(ticket, message)
+        name = who.name or who.email.partition("@")[0]
         head: list[Field] = [
             ("From", phrase(f"{name} via {self.identity.name}", self.identity.address)),
             ("To", phrase(ticket.department, ticket.address)),
             ("Subject", subject),
             ("Reply-To", self.identity.reply_address(token)),
-            ("X-Original-From", str(message.sender)),
+            ("X-Original-From", str(who)),
             *_thread(answers, ()),
             *fields,
             *AUTOMATIC,
@@ -227,8 +236,16 @@ def _evidence(neighbour: Neighbour) -> dict[str, object]:
 
 
 def without_addresses(text: str, private: Sequence[str], public: str) -> str:
-    """Replace addresses that must not reach a customer by the one that may."""
+    """Replace addresses that must not reach a customer by the one that may; `@domain` means all of a domain."""
     for address in filter(None, private):
-        if address.lower() != public.lower():
-            text = re.sub(re.escape(address), public, text, flags=re.IGNORECASE)
+        local = r"[\w.+-]{1,64}" if address.startswith("@") else ""
+        pattern = rf"(?<![\w.+-]){local}{re.escape(address)}(?![\w-]|\.\w)"
+        text = re.sub(pattern, public, text, flags=re.IGNORECASE)
     return text
+
+
+def author(ticket: Ticket, message: Message) -> Address:
+    """Who wrote, as agents see it: of a form sent for somebody, that somebody."""
+    if ticket.requester_email in {a.email for a in message.reply_to}:
+        return Address(ticket.requester_name, ticket.requester_email)
+    return message.sender

@@ -12,6 +12,8 @@ from helpdesk_daemon.tickets.ticket import Priority, Ticket
 
 Field = tuple[str, str]
 LINE = 76
+LONGEST_WORD = 800  # a line may have 998 octets (RFC 5322 section 2.1.1); a longer word has to be encoded
+SUBJECT = 250  # characters of a stranger's subject that we repeat
 # Importance (RFC 2156), Priority (RFC 2156) and the X-Priority that mail clients show.
 URGENCY = {
     Priority.HIGH: ("high", "urgent", "1"),
@@ -23,7 +25,7 @@ URGENCY = {
 def written(name: str, value: str) -> str:
     """A field value as it may stand in a mail: no control characters, RFC 2047 where not ASCII, folded."""
     value = one_line(value)
-    if not value.isascii():
+    if not value.isascii() or max(map(len, value.split(" "))) > LONGEST_WORD:
         return Header(value, "utf-8", maxlinelen=LINE, header_name=name).encode(linesep="\n")
     if len(name) + 2 + len(value) <= LINE:
         return value
@@ -57,7 +59,7 @@ def reply_subject(subject: str, ticket: str) -> str:
     """`Re:` and the tracking ID around the customer's own words, each once."""
     plain = re.sub(r"^(?:\s*(?:re|aw|sv|antw)\s*:)+\s*", "", one_line(subject), flags=re.IGNORECASE)
     plain = plain.replace(f"[{ticket}]", "").strip()
-    return f"Re: {plain[:200]} [{ticket}]" if plain else f"Re: [{ticket}]"
+    return f"Re: {plain[:SUBJECT]} [{ticket}]" if plain else f"Re: [{ticket}]"
 
 
 def helpdesk_fields(ticket: Ticket, confidence: float, rule: str) -> list[Field]:

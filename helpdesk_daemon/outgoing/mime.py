@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import quopri
+import re
 import secrets
 from collections.abc import Sequence
 from email.generator import BytesGenerator
@@ -55,34 +56,40 @@ def _parameter(name: str, value: str) -> str:
 def _attachment(attachment: Attachment) -> Part:
     part = Part(policy=POLICY)
     kind = attachment.content_type
-    safe_kind = (
-        kind if kind.isascii() and not kind.startswith(("multipart/", "message/")) else "application/octet-stream"
-    )
+    plain = re.fullmatch(r"(?!multipart/|message/)[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}", kind)
+    safe_kind = kind if plain else "application/octet-stream"
     part["Content-Type"] = f"{safe_kind}; {_parameter('name', attachment.name)}"
     part["Content-Transfer-Encoding"] = "base64"
     disposition = "inline" if attachment.inline else "attachment"
     part["Content-Disposition"] = f"{disposition}; {_parameter('filename', attachment.name)}"
-    if attachment.content_id:
+    if re.fullmatch(r"[!-;=?-~]{1,200}", attachment.content_id):
         part["Content-ID"] = f"<{attachment.content_id}>"
     part.set_payload(base64.encodebytes(attachment.content).decode("ascii"))
     return part
 
 
 def _original(raw: bytes) -> Part:
-    """A received mail inside ours, byte for byte, so in base64 (against RFC 2046 section 5.2.1, which
-    forbids encoding message/rfc822) under a type that every client saves and opens as a mail file.
+    """A received mail inside ours, byte for byte, where message/rfc822 cannot carry it: under base64, which
+    RFC 2046 section 5.2.1 forbids for that type, so as a file that mail clients save and open.
     """  # noqa: D205
     return _attachment(Attachment("original.eml", "application/octet-stream", raw))
 
 
-def _rfc822(raw: bytes) -> Part:
-    """A received mail inside ours as message/rfc822 (RFC 2046 section 5.2.1), shown by mail clients."""
+def _rfc822(raw: bytes, placeholder: str) -> Part:
+    """A received mail inside ours as message/rfc822 (RFC 2046 section 5.2.1), shown by mail clients.
+
+    The generator cannot write 8-bit text there, so a placeholder stands for it until all else is written.
+    """
     part = Part(policy=POLICY)
     part["Content-Type"] = "message/rfc822"
     part["Content-Disposition"] = 'attachment; filename="original.eml"'
     part["Content-Transfer-Encoding"] = "7bit" if raw.isascii() else "8bit"
-    part.set_payload(raw.decode("ascii", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n"))
+    part.set_payload(placeholder)
     return part
+
+
+def _crlf(raw: bytes) -> bytes:
+    return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
 
 
 def _multi(subtype: str, parts: Sequence[Part]) -> Part:
@@ -125,8 +132,9 @@ def write(
     if html:
         body.append(_multi("related", [_text(html, "html"), *map(_attachment, inline)]))
     parts = [_multi("alternative", body), *(_attachment(a) for a in attachments if a not in inline)]
+    placeholder = f"original-{secrets.token_hex(12)}"
     if original:
-        parts.append(_rfc822(original) if _embeddable(original) else _original(original))
+        parts.append(_rfc822(original, placeholder) if _embeddable(original) else _original(original))
     whole = _multi("mixed", parts)
     body_fields = list(whole.items())
     for name, _ in body_fields:
@@ -138,4 +146,4 @@ def write(
         whole[name] = value
     out = io.BytesIO()
     BytesGenerator(out, mangle_from_=False, policy=POLICY).flatten(whole)
-    return out.getvalue()
+    return out.getvalue().replace(placeholder.encode(), _crlf(original)) if original else out.getvalue()

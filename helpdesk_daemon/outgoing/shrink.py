@@ -9,6 +9,7 @@ from email.message import Message as Part
 
 from helpdesk_daemon.outgoing.mime import POLICY
 
+NAMED = 15  # attachments left out that the note names
 ROOM = 4_096  # for the note and the server's own header fields
 
 
@@ -47,7 +48,11 @@ def _length(part: Part) -> int:
 
 
 def _note(dropped: list[Part], ticket: str) -> Part:
-    names = "\n".join(f"  {part.get_filename() or 'attachment'} ({_length(part)} bytes encoded)" for part in dropped)
+    names = "\n".join(
+        f"  {str(part.get_filename() or 'attachment')[:60]} ({_length(part)} bytes)" for part in dropped[:NAMED]
+    )
+    if len(dropped) > NAMED:
+        names += f"\n  and {len(dropped) - NAMED} more"
     note = Part(policy=POLICY)
     note["Content-Type"] = 'text/plain; charset="utf-8"'
     note["Content-Disposition"] = "inline"

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from helpdesk_daemon.mail.authentication import dmarc_failed
-from helpdesk_daemon.mail.message import Message
+from helpdesk_daemon.mail.bounce import failed_recipients
+from helpdesk_daemon.mail.message import Address, Message
 from helpdesk_daemon.mail.screen import Kind, Policy, Screening, screen
 from helpdesk_daemon.outgoing.compose import Composer, deliverable
 from helpdesk_daemon.outgoing.limits import Bucket, Limits, take
@@ -201,13 +202,24 @@ def _agent_reply(case: Case, ticket: Ticket) -> Outcome:
         return _hold(case, ticket, "no new text was found above the quoted mail")
     if not deliverable(ticket.requester_email):
         return _hold(case, ticket, f"the customer's address {ticket.requester_email!r} cannot be written to")
-    relay = case.desk.composer.relay(ticket, message, department, case.now)
+    relays = tuple(
+        case.desk.composer.relay(ticket, message, department, case.now, person)
+        for person in _customers(case, ticket, department)
+    )
     change = Change(ticket.id, State.WAITING, first_answer_at=case.arrival.received_at)
     line = Audit("answer.relayed", {"agent": message.sender.email}, ticket.id, message.sender.email)
     return case.outcome(
         "reply", "answer of an agent", ticket=ticket.id, change=change, message=case.stored(ticket.id, "answer"),
-        outgoing=(relay,), audit=(line,),
+        outgoing=relays, audit=(line,),
     )  # fmt: skip
+
+
+def _customers(case: Case, ticket: Ticket, department: Department) -> list[Address]:
+    """Who gets an answer: the requester first, then everybody else who takes part on the customer's side."""
+    others = sorted(case.known.participants.get(ticket.id, set()) - {ticket.requester_email})
+    people = [Address(ticket.requester_name, ticket.requester_email), *(Address("", email) for email in others)]
+    own = case.desk.policy.own_addresses
+    return [p for p in people if p.email not in own and not department.has_agent(p.email) and deliverable(p.email)]
 
 
 def _hold(case: Case, ticket: Ticket, reason: str) -> Outcome:
@@ -230,22 +242,27 @@ def _bounce(case: Case) -> Outcome:
     if ticket is None or proof is None:
         return case.outcome("ignored", f"bounce of no mail of ours: {case.screening.reason}")
     hard = bool(HARD.search(message.report) and HARD_STATUS.search(message.report))
-    reason = f"bounce: {case.screening.reason}"
-    outgoing: tuple[Outgoing, ...] = ()
+    triage = desk.routing.triage.department.address
     suppress: dict[str, str] = {}
-    line = Audit("outgoing.bounced", {"party": proof[1], "hard": hard}, ticket.id)
-    if proof[1] == Party.AGENT and desk.routing.triage.department.address != ticket.address:
-        triage = replace(ticket, address=desk.routing.triage.department.address)
-        why = f"the mail to {ticket.address} came back"
-        buckets, empty = take(case.known.buckets, {f"ticket:{ticket.id}": desk.limits.ticket}, case.now)
-        if not empty:
-            outgoing = (desk.composer.held(triage, message, why, case.arrival.raw, case.now),)
-        return case.outcome("reply", reason, ticket=ticket.id, message=case.stored(ticket.id, "bounce"),
-                            outgoing=outgoing, buckets=buckets, audit=(line,))  # fmt: skip
-    if proof[1] == Party.CUSTOMER and hard:
+    shown = ""  # who should see the bounce
+    if proof[1] == Party.AGENT and triage not in {ticket.address, *failed_recipients(message)}:
+        shown = triage
+    elif proof[1] == Party.ANSWERED:
+        shown = ticket.address
+    if proof[1] != Party.AGENT and hard:
         suppress = {ticket.requester_email: "hard bounce"}
-    return case.outcome("reply", reason, ticket=ticket.id, message=case.stored(ticket.id, "bounce"),
-                        suppress=suppress, audit=(line,))  # fmt: skip
+    outgoing: tuple[Outgoing, ...] = ()
+    buckets, empty = take(case.known.buckets, {f"ticket:{ticket.id}": desk.limits.ticket} if shown else {}, case.now)
+    if shown and not empty:
+        why = f"a mail to {ticket.requester_email if shown == ticket.address else ticket.address} came back"
+        outgoing = (desk.composer.held(replace(ticket, address=shown), message, why, case.arrival.raw, case.now),)
+        if shown == triage and desk.operator:
+            outgoing += (_department_alert(desk, ticket, case.now),)
+    line = Audit("outgoing.bounced", {"party": proof[1], "hard": hard, "shown": shown}, ticket.id)
+    return case.outcome(
+        "reply", f"bounce: {case.screening.reason}", ticket=ticket.id, message=case.stored(ticket.id, "bounce"),
+        outgoing=outgoing, buckets=buckets, suppress=suppress, audit=(line,),
+    )  # fmt: skip
 
 
 # --- a new ticket --------------------------------------------------------------------------------
@@ -328,6 +345,15 @@ def _breaker_alert(desk: Desk, reason: str, now: datetime) -> Outgoing:
         "identity": desk.composer.identity,
     }  # fmt: skip
     return desk.composer.notice(Purpose.ALERT, "alert", "Outgoing mail is held", desk.operator, values, now)
+
+
+def _department_alert(desk: Desk, ticket: Ticket, now: datetime) -> Outgoing:
+    values = {
+        "problem": f"Mail to {ticket.department} <{ticket.address}> comes back. Ticket {ticket.id} went to triage.",
+        "mend": "Check that mailbox, or its address in routing.toml.",
+        "identity": desk.composer.identity,
+    }
+    return desk.composer.notice(Purpose.ALERT, "alert", "A department cannot be reached", desk.operator, values, now)
 
 
 def _decided(ticket: Ticket, decision: Decision, withheld: str) -> tuple[Audit, ...]:

@@ -11,7 +11,7 @@ from helpdesk_daemon.ports import Known
 from helpdesk_daemon.tickets.ticket import Ticket
 from helpdesk_daemon.tickets.tracking import Party, Signer, read_tracking_id
 
-OUR_ID = re.compile(r"<hd[0-9a-z]{8}\.[ca]\.[0-9a-z]{8,20}\.[0-9a-z]{16}@[^<>\s]{1,253}>", re.IGNORECASE)
+OUR_ID = re.compile(r"<hd[0-9a-z]{8}\.[car]\.[0-9a-z]{8,20}\.[0-9a-z]{16}@[^<>\s]{1,253}>", re.IGNORECASE)
 MAX_RETURNED = 200_000  # characters of a bounce searched for our identifier
 
 
@@ -50,7 +50,8 @@ def find_thread(message: Message, known: Known, signer: Signer) -> Thread | None
     ):
         for proof in verified:
             if proof and proof[0] in known.tickets:
-                return Thread(known.tickets[proof[0]], proof[1], source)
+                party = Party.AGENT if proof[1] == Party.AGENT else Party.CUSTOMER
+                return Thread(known.tickets[proof[0]], party, source)
     for identifier in found.answers:
         ticket = known.by_message_id.get(identifier)
         if ticket in known.tickets:

@@ -14,15 +14,19 @@ PREFIX = "HD-"
 LENGTH = 8
 READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1"})
 TAG_CHARS = 16  # 80 bits of HMAC-SHA256: short enough for a local part, long enough for ever
-TOKEN = re.compile(r"^(hd-?[0-9a-z]{8})-([ca])-([0-9a-z]{16})$", re.IGNORECASE)
-SIGNED_ID = re.compile(r"^<?hd([0-9a-z]{8})\.([ca])\.([0-9a-z]{8,20})\.([0-9a-z]{16})@", re.IGNORECASE)
+# ASCII: otherwise the Turkish dotted I and the long s would count as letters of ours.
+ASCII = re.IGNORECASE | re.ASCII
+SPOKEN_ID = re.compile(r"(?:HD[-\u2010-\u2015 ]?)?([0-9A-Z]{8})", ASCII)
+TOKEN = re.compile(r"^(hd-?[0-9a-z]{8})-([car])-([0-9a-z]{16})$", ASCII)
+SIGNED_ID = re.compile(r"^<?hd([0-9a-z]{8})\.([car])\.([0-9a-z]{8,20})\.([0-9a-z]{16})@", ASCII)
 
 
 class Party(StrEnum):
-    """Whose side of the conversation a token opens."""
+    """Whose side of the conversation a token opens, or a mail was for."""
 
     CUSTOMER = "c"
     AGENT = "a"
+    ANSWERED = "r"  # the customer's side, too, but of a person's answer: its bounce must be seen
 
 
 def _base32(number: int, length: int) -> str:
@@ -40,8 +44,9 @@ def read_tracking_id(text: str) -> str:
     Returns:
         The canonical ID, empty when `text` is none.
     """
-    core = re.sub(r"^HD[-\u2010-\u2015 ]?", "", text.strip().upper()).translate(READ_AS)
-    return PREFIX + core if len(core) == LENGTH and all(c in ALPHABET for c in core) else ""
+    match = SPOKEN_ID.fullmatch(text.strip().upper())
+    core = match.group(1).translate(READ_AS) if match else ""
+    return PREFIX + core if core and all(c in ALPHABET for c in core) else ""
 
 
 @dataclass(frozen=True, slots=True)

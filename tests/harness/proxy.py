@@ -59,7 +59,7 @@ class Proxy:
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: bool) -> None:
         passed = 0
         while data := await reader.read(4096):
-            while self.frozen:
+            while self.frozen:  # noqa: ASYNC110  set from another thread
                 await asyncio.sleep(0.05)
             passed += len(data)
             if back and self.cut_after and passed > self.cut_after:
