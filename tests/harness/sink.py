@@ -37,6 +37,7 @@ class Sink:
 
     Attributes:
         mails: what was accepted, in order.
+        refused: recipients answered with 550.
         fault: called with (moment, number of this transaction); returns None, a reply line, or
             `drop` to hang up. Moments: mail, rcpt, data, half (in the middle of the content), dot
             (before accepting) and after-dot (accepted, but the answer is never sent).
@@ -45,6 +46,7 @@ class Sink:
     def __init__(self, size: int = 0, fault: Callable[[str, int], str | None] | None = None, port: int = 0) -> None:
         self.mails: list[Mail] = []
         self.fault = fault or (lambda moment, number: None)
+        self.refused: set[str] = set()
         self.sessions = 0
         self._size, self._number = size, 0
         self._wanted_port = port
@@ -111,7 +113,7 @@ class Sink:
                 say("250 ok")
             elif verb == "RCPT":
                 recipient = rest.partition("<")[2].partition(">")[0]
-                say("250 ok")
+                say("550 no such mailbox" if recipient in self.refused else "250 ok")
             elif verb == "DATA":
                 say("354 go on")
                 if self.fault("half", number) == "drop":

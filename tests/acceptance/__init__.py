@@ -1,0 +1,1 @@
+"""The installed command as a subprocess, as an operator meets it."""

@@ -1,0 +1,55 @@
+"""Runs the installed command the way an operator does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+BIN = Path(sys.executable).parent / "helpdesk-daemon"
+REPOSITORY = Path(__file__).resolve().parents[2]
+SAMPLES = REPOSITORY / "data" / "samples"
+PATIENCE = 100.0
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment without any settings of ours."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("HELPDESK_")}
+    return plain | {"PYTHONWARNINGS": "default", "COLUMNS": "160"} | dict(extra or {})
+
+
+def run(
+    folder: Path, *words: str | Path, env: Mapping[str, str] | None = None, stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """The command in a folder, to its end."""
+    return subprocess.run(
+        [str(BIN), *map(str, words)], cwd=folder, env=environment(env), input=stdin, capture_output=True,
+        timeout=PATIENCE,
+    )  # fmt: skip
+
+
+def out(done: subprocess.CompletedProcess[bytes]) -> str:
+    """What it printed, having succeeded."""
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode("utf-8")
+
+
+def document(done: subprocess.CompletedProcess[bytes]) -> Any:
+    """The one JSON document it printed, having succeeded."""
+    return json.loads(out(done))
+
+
+def lines(done: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
+    """The JSON objects it printed, one a line, having succeeded."""
+    return [json.loads(line) for line in out(done).splitlines()]
+
+
+def files_below(folder: Path, besides: Sequence[str] = ()) -> list[str]:
+    """Every file and folder below a folder, but for some names at its top."""
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.relative_to(folder).parts[0] not in besides
+    )
