@@ -245,7 +245,7 @@ class App:
         parts = parts or Parts()
         self.settings, self.clock = settings, parts.clock
         self.routing = routing_of(settings)
-        for table in settings.mailbox:
+        for table in (*settings.mailbox, settings.smtp):
             table.read()  # an unreadable secret is found now, not at three in the morning
         self.engine = open_store(settings)
         self._lock = StageLock(settings.data_dir)

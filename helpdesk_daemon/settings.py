@@ -141,6 +141,12 @@ class MailboxTable(Secret):
             return value
         raise ValueError('Write "nothing", "seen", "flagged", "keyword NAME" or "move FOLDER"')
 
+    @model_validator(mode="after")
+    def _possible(self) -> MailboxTable:
+        if self.url.startswith("maildir:") and self.touch.startswith("keyword "):
+            raise ValueError('A Maildir has no keywords: write touch = "nothing", "seen", "flagged" or "move FOLDER"')
+        return self
+
     @property
     def endpoint(self) -> Endpoint:
         """Where it is."""
@@ -278,9 +284,16 @@ def load_settings(path: Path, folder: Path | None = None) -> Settings:
     except (ValidationError, SettingsError) as error:
         if isinstance(error, SettingsError):
             raise ConfigError("environment", "", str(error), "Write lists and tables as JSON there") from error
-        raise complaint(path, Settings, error) from error
+        raise complaint(_source(path, error), Settings, error) from error
     _resolve(settings, folder or path.resolve().parent)
     return settings
+
+
+def _source(path: Path, error: ValidationError) -> Path:
+    """Where a wrong value stands: in a variable of the environment when there is one for its key, else in the file."""
+    words = [str(part).upper() for part in error.errors()[0]["loc"]]
+    names = [PREFIX + "__".join(words[:length]) for length in range(len(words), 0, -1)]
+    return next((Path(f"environment {name}") for name in names if name in os.environ), path)
 
 
 def _resolve(settings: Settings, folder: Path) -> None:
@@ -296,6 +309,9 @@ def _resolve(settings: Settings, folder: Path) -> None:
                 setattr(holder, name, folder / getattr(holder, name))
     with_url: tuple[MailboxTable | SmtpTable, ...] = (*settings.mailbox, settings.smtp)
     for table in with_url:
+        if table.ca_file is not None and not table.ca_file.is_file():
+            key = f"mailbox.{table.name}.ca_file" if isinstance(table, MailboxTable) else "smtp.ca_file"
+            raise ConfigError(str(table.ca_file), key, "the file does not exist", "Name a PEM file")
         if table.endpoint.scheme == "maildir":
             table.url = f"maildir:{quote(str(folder / table.endpoint.path))}"
 

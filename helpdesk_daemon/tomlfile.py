@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,6 +68,7 @@ def complaint(path: Path, model: type[BaseModel], error: ValidationError) -> Con
 
 
 def _shown(value: object) -> str:
+    value = re.sub(r"//[^/@]*@", "//…@", value) if isinstance(value, str) else value  # a password may stand there
     return repr(value) if len(repr(value)) < 60 else repr(value)[:57] + "..."
 
 

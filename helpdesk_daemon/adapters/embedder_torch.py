@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from helpdesk_daemon.adapters.embedder import MAX_TOKENS
+from helpdesk_daemon.adapters.embedder import DIMENSION, MAX_TOKENS
 from helpdesk_daemon.triage.vote import Vectors
 
 
@@ -25,4 +25,4 @@ class TorchEmbedder:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`."""
         found = self._model.encode(list(texts), batch_size=32, normalize_embeddings=True, show_progress_bar=False)
-        return np.asarray(found, dtype=np.float32).reshape(len(texts), -1)
+        return np.asarray(found, dtype=np.float32).reshape(len(texts), DIMENSION)

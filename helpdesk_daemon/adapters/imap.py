@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import imapclient
 from imapclient.exceptions import IMAPClientError, LoginError
 
-from helpdesk_daemon.errors import PermanentError, SignInError, TransientError
+from helpdesk_daemon.adapters.trust import trust
+from helpdesk_daemon.errors import ConfigError, PermanentError, SignInError, TransientError
 from helpdesk_daemon.ports import Clock, Cursor, Fetched
 
 IDLE_RENEW = 25 * 60  # servers drop a client after 30 minutes of silence (RFC 2177)
@@ -65,6 +66,7 @@ class ImapMailbox:
         self._batch, self._batch_bytes, self._max_bytes = batch, batch_bytes, max_bytes
         self._client: Any = None
         self._idle = False
+        self._selected = self._validity = 0
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
 
@@ -73,7 +75,7 @@ class ImapMailbox:
         """Decide once what a failure means; after any of them the connection is not trusted again."""
         try:
             yield
-        except (SignInError, PermanentError, TransientError):
+        except (SignInError, PermanentError, TransientError, ConfigError):
             self.close()
             raise
         except LoginError as error:
@@ -87,14 +89,21 @@ class ImapMailbox:
             raise TransientError(f"{self._server.host}: {type(error).__name__}: {error}") from error
 
     def _connect(self) -> Any:
-        if self._client is not None:
-            return self._client
+        """The signed-in client, out of IDLE; made anew after a failure."""
+        if self._client is None:
+            self._client, self._selected = self._sign_in(), 0
+        elif self._idle:
+            self._idle = False
+            self._client.idle_done()
+        return self._client
+
+    def _sign_in(self) -> Any:
         server = self._server
-        context = ssl.create_default_context(cafile=server.ca_file or None)
+        context = trust(server.ca_file)
+        tls = server.security == "tls"
         client = imapclient.IMAPClient(
-            server.host, server.port, ssl=server.security == "tls",
-            ssl_context=context if server.security == "tls" else None, timeout=server.timeout,
-        )  # fmt: skip
+            server.host, server.port, ssl=tls, ssl_context=context if tls else None, timeout=server.timeout
+        )
         client.normalise_times = False
         try:
             if server.security == "starttls":
@@ -104,7 +113,6 @@ class ImapMailbox:
             with contextlib.suppress(Exception):
                 client.shutdown()
             raise
-        self._client = client
         return client
 
     def _select(self, client: Any) -> dict[bytes, Any]:
@@ -115,14 +123,24 @@ class ImapMailbox:
             if client.folder_exists(self.folder):
                 raise
             raise PermanentError(f"{self._server.host} has no folder {self.folder}") from error
+        self._selected = int(found[b"UIDVALIDITY"])
         return found
+
+    def _open(self) -> Any:
+        """The client with the folder selected, as `discover` saw it: a recreated folder's UIDs mean other mails."""
+        client = self._connect()
+        if not self._selected:
+            self._select(client)
+        if self._validity and self._selected != self._validity:
+            raise TransientError(f"{self.folder} was recreated since the last look")
+        return client
 
     def discover(self, cursor: Cursor | None) -> tuple[Cursor, list[str]]:
         """See `Mailbox.discover`."""
         with self._errors():
             client = self._connect()
-            self._leave_idle()
             folder = self._select(client)
+            self._validity = self._selected
             validity, following = int(folder[b"UIDVALIDITY"]), int(folder.get(b"UIDNEXT") or 0)
             cursor = self._cursor(cursor, validity, following)
             if following and following <= cursor.position + 1:
@@ -146,15 +164,18 @@ class ImapMailbox:
         first = cursor.position + 1
         uids = {uid for uid in client.search(["UID", f"{first}:*"]) if uid >= first}
         if cursor.since is not None and first < cursor.backlog:
-            day: date = cursor.since.date()
-            recent = set(client.search(["UID", f"{first}:{cursor.backlog - 1}", "SINCE", day]))
-            uids = {uid for uid in uids if uid >= cursor.backlog or uid in recent}
+            # SINCE knows only days, in the server's own zone: ask a day too early, then look at the moments.
+            day: date = (cursor.since - timedelta(days=1)).date()
+            recent = client.search(["UID", f"{first}:{cursor.backlog - 1}", "SINCE", day])
+            facts = client.fetch(recent, ["INTERNALDATE"]) if recent else {}
+            fresh = {uid for uid, fact in facts.items() if self._received(fact) >= cursor.since}
+            uids = {uid for uid in uids if uid >= cursor.backlog or uid in fresh}
         return sorted(uids)
 
     def fetch(self, uids: Sequence[str]) -> tuple[list[Fetched], list[str]]:
         """See `Mailbox.fetch`."""
         with self._errors():
-            client = self._connect()
+            client = self._open()
             wanted = [int(uid) for uid in uids[: self._batch]]
             facts = client.fetch(wanted, ["RFC822.SIZE", "INTERNALDATE"])
             whole: list[int] = []
@@ -177,7 +198,16 @@ class ImapMailbox:
                 for uid in settled
                 if uid in bodies
             ]
-            return mails, [str(uid) for uid in settled if uid in bodies or uid not in facts]
+            silent = [uid for uid in settled if uid in facts and uid not in bodies]
+            gone = set(silent) - self._still_there(client, silent)
+            return mails, [str(uid) for uid in settled if uid in bodies or uid not in facts or uid in gone]
+
+    def _still_there(self, client: Any, uids: list[int]) -> set[int]:
+        """Which mails the folder still has; a server may answer from a view it had before an expunge."""
+        if not uids:
+            return set()
+        client.noop()
+        return set(client.fetch(uids, ["UID"]))
 
     def _bodies(self, client: Any, uids: list[int], item: str, key: bytes) -> Iterator[tuple[int, bytes]]:
         if uids:
@@ -194,9 +224,10 @@ class ImapMailbox:
         if self._touch == "nothing" or not uids:
             return
         with self._errors():
-            client = self._connect()
-            self._select(client)
-            numbers = [int(uid) for uid in uids]
+            client = self._open()
+            numbers = sorted(self._still_there(client, [int(uid) for uid in uids]))
+            if not numbers:
+                return
             action, _, value = self._touch.partition(" ")
             if action == "move":
                 if not client.folder_exists(value):
@@ -217,9 +248,10 @@ class ImapMailbox:
         if self._client is None:
             return self._sleep(seconds)
         with self._errors():
-            if not (self._use_idle and self._client.has_capability("IDLE")):
+            client = self._open()
+            if not (self._use_idle and client.has_capability("IDLE")):
                 return self._sleep(seconds)
-            self._client.idle()
+            client.idle()
             self._idle = True
             return self._buffered() or self._listen(min(seconds, IDLE_RENEW))
 
@@ -244,26 +276,26 @@ class ImapMailbox:
         return False
 
     def _buffered(self) -> bool:
-        """Whether an announcement came in one packet with the answer to IDLE: `select` cannot see that."""
+        """Whether bytes were read already that `select` cannot see: in the file's buffer, or decrypted by TLS."""
+        connection = self._client.socket()
+        if getattr(connection, "pending", int)():
+            return True
         file = getattr(self._client._imap, "file", None)
         if file is None or not hasattr(file, "peek"):
             return False
-        self._client.socket().setblocking(False)
+        connection.setblocking(False)
         try:
             return bool(file.peek(1))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
         finally:
-            self._client.socket().settimeout(self._server.timeout)
+            connection.settimeout(self._server.timeout)
 
     def _drain(self) -> bool:
         with contextlib.suppress(BlockingIOError):
             while os.read(self._wake_read, 64):
                 pass
         return True
-
-    def _leave_idle(self) -> None:
-        if self._idle:
-            self._idle = False
-            self._client.idle_done()
 
     def interrupt(self) -> None:
         """See `Mailbox.interrupt`."""

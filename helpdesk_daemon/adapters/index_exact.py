@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from helpdesk_daemon.ports import Example
 from helpdesk_daemon.triage.vote import Neighbour, Vectors
@@ -23,11 +24,12 @@ class ExactIndex:
             return [[] for _ in range(len(queries))]
         similarities = queries @ self._vectors.T
         k = min(k, len(self._examples))
-        nearest = np.argpartition(-similarities, k - 1, axis=1)[:, :k]
-        return [self._neighbours(row, found) for row, found in zip(similarities, nearest, strict=True)]
+        edges = np.partition(similarities, -k, axis=1)[:, -k]
+        return [self._neighbours(row, row >= edge, k) for row, edge in zip(similarities, edges, strict=True)]
 
-    def _neighbours(self, similarities: Vectors, found: Sequence[int]) -> list[Neighbour]:
-        ranked = sorted((int(i) for i in found), key=lambda i: (-similarities[i], i))
+    def _neighbours(self, similarities: Vectors, near: npt.NDArray[np.bool_], k: int) -> list[Neighbour]:
+        """The best k of those at or over the edge; of equally near ones those that were given first."""
+        ranked = sorted(np.flatnonzero(near).tolist(), key=lambda i: (-similarities[i], i))[:k]
         return [
             Neighbour(e.id, e.category, float(similarities[i]), e.source, e.ticket, e.text)
             for i in ranked

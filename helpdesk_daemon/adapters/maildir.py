@@ -16,6 +16,7 @@ from helpdesk_daemon.errors import PermanentError, TransientError
 from helpdesk_daemon.ports import Clock, Cursor, Fetched
 
 _counter = count()
+CLOCK_TICK = 0.002  # seconds between two file times that surely differ, as the database keeps milliseconds
 POLL_SECONDS = 0.2  # how often a wait looks at the folder's time stamp
 
 
@@ -59,14 +60,48 @@ class MaildirMailbox:
             raise TransientError(f"{self._path}: {error.strerror}") from error
 
     def _first(self) -> Cursor:
-        now = self._clock.now()
+        now = self._began()
         since = None if self._start == "all" else self._start if isinstance(self._start, datetime) else now
         return Cursor(uidvalidity=1, position=0, started_at=now, backlog=0, since=since)
 
+    def _began(self) -> datetime:
+        """This moment by the clock that stamps files, strictly after everything that is already there."""
+        with os.scandir(self._path / "new") as entries:
+            newest = max((entry.stat().st_ctime for entry in entries), default=0.0)
+        probe = self._path / "tmp" / f"start.{os.getpid()}"
+        while True:
+            probe.write_bytes(b"")
+            stamped = probe.stat().st_ctime
+            probe.unlink()
+            if stamped - newest >= CLOCK_TICK or stamped < newest - 1:
+                return datetime.fromtimestamp(stamped, UTC)
+            time.sleep(CLOCK_TICK)
+
+    def _is_wanted(self, entry: os.DirEntry[str], fresh: bool, cursor: Cursor) -> bool:
+        """Whether a mail is taken: of those there at the first look, the recent ones; all that came after it.
+
+        When a mail came is not when it was written: its name tells, or, in `new`, where readers put nothing,
+        the time of its inode.
+        """
+        if cursor.since is None:
+            return True
+        stat = entry.stat()
+        named = re.match(r"(\d{9,19})\.", entry.name)
+        came = float(named.group(1)) if named else 0.0
+        while came > 1e11:  # names in milli-, micro- or nanoseconds
+            came /= 1000
+        came = max(came, stat.st_ctime if fresh else 0.0)
+        return stat.st_mtime >= cursor.since.timestamp() or came >= cursor.started_at.timestamp()
+
     def discover(self, cursor: Cursor | None) -> tuple[Cursor, list[str]]:
         """See `Mailbox.discover`. An unchanged folder costs two stat calls."""
-        for part in ("new", "cur", "tmp"):
-            (self._path / part).mkdir(parents=True, exist_ok=True)
+        try:
+            for part in ("new", "cur", "tmp"):
+                (self._path / part).mkdir(parents=True, exist_ok=True)
+        except (NotADirectoryError, FileExistsError, PermissionError) as error:
+            raise PermanentError(f"{self._path} cannot be a Maildir: {error.strerror}") from error
+        except OSError as error:
+            raise TransientError(f"{self._path}: {error.strerror}") from error
         stamps = self._stamps()
         cursor = cursor or self._first()
         # A file may land in the tick of the clock in which we look: only an older stamp settles it.
@@ -79,9 +114,8 @@ class MaildirMailbox:
                 for entry in entries:
                     if entry.name.startswith(".") or not entry.is_file():
                         continue
-                    changed = entry.stat().st_mtime
-                    if cursor.since is None or changed >= cursor.since.timestamp():
-                        found.append((changed, entry.name.partition(":2,")[0]))
+                    if self._is_wanted(entry, part == "new", cursor):
+                        found.append((entry.stat().st_mtime, entry.name.partition(":2,")[0]))
         self._seen = stamps
         return cursor, [uid for _, uid in sorted(found)]
 
@@ -125,6 +159,14 @@ class MaildirMailbox:
         flag = {"seen": "S", "flagged": "F"}.get(self._touch)
         if flag is None and not self._touch.startswith("move "):
             return
+        try:
+            self._mark(uids, flag)
+        except FileNotFoundError:
+            pass  # another reader was faster; what is left is found again at the next look
+        except OSError as error:
+            raise TransientError(f"{self._path}: {error.strerror}") from error
+
+    def _mark(self, uids: Sequence[str], flag: str | None) -> None:
         for uid in uids:
             path = self._file(uid)
             if path is None:

@@ -180,7 +180,7 @@ def load_routing(path: Path, polled: frozenset[str] = frozenset()) -> Routing:
     file = check(path, RulesFile, load_toml(path))
     reader = _Reader(path, file)
     for name, department in reader.departments.items():
-        if department.address in polled:
+        if re.sub(r"\+[^@]*@", "@", department.address) in polled:
             problem = f"{department.address} is a mailbox we poll, so every forward would come back"
             mend = "Give the department a mailbox of its own"
             raise ConfigError(str(path), f"department.{name}.address", problem, mend)

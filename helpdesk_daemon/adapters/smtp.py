@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import re
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from helpdesk_daemon.adapters.trust import trust
 from helpdesk_daemon.errors import (
     AmbiguousDelivery,
     PermanentError,
@@ -22,6 +22,7 @@ from helpdesk_daemon.errors import (
 )
 
 FINAL_DOT_TIMEOUT = 600.0  # RFC 5321 section 4.5.3.2.6: giving up early means sending twice
+HANG_UP_GRACE = 0.005
 IDLE_LIMIT = 20.0  # seconds after which a kept connection is not trusted to be still there
 DOT_LINE = re.compile(rb"(?m)^\.")
 
@@ -75,7 +76,7 @@ class SmtpTransport:
                         raise
                     client = await self._connect()
                     await self._open(client, sender, recipient, mime)
-                reply = await self._content(client, mime)
+                reply = await self._content(client, mime, careful=not sender)
             except BaseException as error:
                 await self._after_failure(client, error)
                 raise
@@ -109,7 +110,7 @@ class SmtpTransport:
             hostname=relay.host, port=relay.port, use_tls=relay.security == "tls",
             start_tls=relay.security == "starttls", timeout=relay.timeout,
             local_hostname=socket.gethostname() or "localhost",
-            tls_context=ssl.create_default_context(cafile=relay.ca_file or None) if relay.security != "none" else None,
+            tls_context=trust(relay.ca_file) if relay.security != "none" else None,
         )  # fmt: skip
         try:
             await client.connect()
@@ -160,12 +161,14 @@ class SmtpTransport:
         try:
             await client.mail(sender, options=options)
         except aiosmtplib.SMTPResponseException as error:
+            if error.code == 421:
+                raise _Gone(f"{self._relay.host}: {error.code} {error.message}") from error
             if sender or error.code // 100 != 5 or not self._relay.fallback_sender:
                 raise
             await client.rset()
             await client.mail(self._relay.fallback_sender, options=options)
 
-    async def _content(self, client: Any, mime: bytes) -> str:
+    async def _content(self, client: Any, mime: bytes, careful: bool) -> str:
         """The mail and its final dot; from the dot on, silence means that it is perhaps delivered."""
         import aiosmtplib
 
@@ -173,7 +176,9 @@ class SmtpTransport:
         try:
             client.protocol.write(content)
             await client.protocol._drain_helper()
-            await asyncio.sleep(0)  # let a disconnect that is already here be seen
+            # A server that refuses in mid-content hangs up at once. Seeing that before the dot keeps a mail that
+            # must not go twice from being left in doubt; the others are simply sent again.
+            await asyncio.sleep(HANG_UP_GRACE if careful else 0)
             if not client.is_connected:
                 raise TransientError(f"{self._relay.host} hung up before the final dot")
         except (aiosmtplib.SMTPException, OSError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +29,7 @@ def settings_of(ctx: click.Context) -> Settings:
 
     named: Path | None = ctx.find_root().obj
     path = named or default_settings()
-    if named is None and not path.exists():
+    if named is None and "HELPDESK_SETTINGS" not in os.environ and not path.exists():
         return load_settings(shipped("settings.toml"), Path.cwd())
     return load_settings(path)
 

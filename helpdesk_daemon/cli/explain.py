@@ -24,6 +24,9 @@ READ_AHEAD = 64
 @click.pass_context
 def explain(ctx: click.Context, paths: tuple[str, ...], json_: bool) -> None:
     """Say what would become of mails, and why. Sends and stores nothing."""
+    for path in paths:
+        if path != "-" and not Path(path).exists():
+            raise click.UsageError(f"{path} does not exist")
     explainer = _explainer(ctx)
     for batch in _batches(_mails(paths)):
         for found in explainer.explain(batch):
@@ -45,8 +48,6 @@ def _mails(paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
             yield "-", sys.stdin.buffer.read()
             continue
         here = Path(path)
-        if not here.exists():
-            raise click.UsageError(f"{path} does not exist")
         for file in sorted(f for f in here.rglob("*") if f.is_file()) if here.is_dir() else [here]:
             yield str(file), file.read_bytes()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, bindparam, func, insert, select, update
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
@@ -32,16 +33,13 @@ class Outbox:
         """See `OutboxStore.due`."""
         now = self._clock.now()
         with transaction(self._engine) as connection:
-            held = connection.execute(select(breakers.c.id).where(breakers.c.released_at.is_(None))).first()
             wanted = (
                 select(outbox)
                 .where(outbox.c.state.in_(WAITING), outbox.c.next_attempt_at <= now)
                 .order_by(outbox.c.next_attempt_at, outbox.c.id)
                 .limit(limit)
             )
-            if held:
-                wanted = wanted.where(outbox.c.kind.in_(list(UNHELD)))
-            rows = connection.execute(wanted).all()
+            rows = connection.execute(_unheld(connection, wanted)).all()
         return [
             Due(row.id, row.kind, row.ticket, row.sender, row.recipient, row.message_id, row.mime, row.attempts,
                 row.created_at)
@@ -131,6 +129,12 @@ class Outbox:
         """See `OutboxStore.next_due`."""
         with transaction(self._engine) as connection:
             at: datetime | None = connection.execute(
-                select(func.min(outbox.c.next_attempt_at)).where(outbox.c.state.in_(WAITING))
+                _unheld(connection, select(func.min(outbox.c.next_attempt_at)).where(outbox.c.state.in_(WAITING)))
             ).scalar()
         return at
+
+
+def _unheld(connection: Connection, wanted: Select[Any]) -> Select[Any]:
+    """Without what the circuit breaker holds back at the moment."""
+    held = connection.execute(select(breakers.c.id).where(breakers.c.released_at.is_(None))).first()
+    return wanted.where(outbox.c.kind.in_(list(UNHELD))) if held else wanted

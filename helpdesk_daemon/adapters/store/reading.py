@@ -49,7 +49,10 @@ def ticket_list(
     if review:
         wanted = wanted.where(tickets.c.needs_review)
     if text_:
-        wanted = wanted.where(tickets.c.subject.contains(text_) | tickets.c.requester_email.contains(text_))
+        wanted = wanted.where(
+            tickets.c.subject.contains(text_, autoescape=True)
+            | tickets.c.requester_email.contains(text_, autoescape=True)
+        )
     return _rows(engine, wanted)
 
 

@@ -14,6 +14,10 @@ TRIGGERS = (
     " begin select raise(abort, 'the audit log is append-only'); end",
     "create trigger audit_log_no_delete before delete on audit_log"
     " begin select raise(abort, 'the audit log is append-only'); end",
+    # INSERT OR REPLACE deletes without firing the trigger above.
+    "create trigger audit_log_no_replace before insert on audit_log"
+    " when exists (select 1 from audit_log where seq = new.seq)"
+    " begin select raise(abort, 'the audit log is append-only'); end",
 )
 VIEWS = (
     """create view v_tickets as
