@@ -30,7 +30,7 @@ def tail(ctx: click.Context, limit: int, ticket: str, event: str, json_: bool) -
     if json_:
         print_json(rows)
         return
-    shown = [row | {"detail": json.dumps(row["detail"], ensure_ascii=False)} for row in rows]
+    shown = [row | {"at": row["at"][:19], "detail": json.dumps(row["detail"], ensure_ascii=False)} for row in rows]
     columns = {
         "seq": "ID",
         "at": "At",

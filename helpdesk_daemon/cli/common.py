@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 
     from helpdesk_daemon.settings import Settings
 
+# Headings whose column keeps its width, in characters; the others share what is left.
+FIXED = {
+    "Tracking ID": 11, "ID": 6, "Due": 16, "At": 19, "Sent": 16, "Next": 16, "Conf.": 5, "Tries": 5, "State": 9,
+    "Bytes": 8, "Category": 11, "Department": 17, "Priority": 12, "Kind": 15, "Event": 24, "Actor": 12, "Mailbox": 10,
+}  # fmt: skip
+READABLE = 18
+PIPED_WIDTH = 150  # characters, where no terminal says how many there are
+DROPPED_FIRST = (
+    "Actor", "Message-ID", "Next", "Tries", "Mailbox", "Conf.", "Priority", "State", "Department", "Last reply", "At",
+)  # fmt: skip
 as_json = click.option("--json", "json_", is_flag=True, help="One JSON document instead of a table")
 
 
@@ -77,17 +88,29 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], ti
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    console = Console(highlight=False, width=PIPED_WIDTH if piped else None)
     if not rows:
         console.print(empty, markup=False)
         return
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in columns.values():
-        table.add_column(heading, overflow="fold" if heading in ("Tracking ID", "ID") else "ellipsis",
-                         no_wrap=heading in ("Tracking ID", "ID", "Due", "At"))  # fmt: skip
+    shown = fitting(columns, console.width)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+    for heading in shown.values():
+        width = FIXED.get(heading)
+        table.add_column(heading, no_wrap=True, overflow="ellipsis", width=width, ratio=None if width else 1)
     for row in rows:
-        table.add_row(*(Text(cell(row.get(key))) for key in columns))
+        table.add_row(*(Text(cell(row.get(key))) for key in shown))
     console.print(table)
+
+
+def fitting(columns: Mapping[str, str], width: int) -> dict[str, str]:
+    """The columns that a terminal of some width has room for; `--json` has all of them."""
+    shown = dict(columns)
+    for heading in DROPPED_FIRST:
+        if sum(FIXED.get(name, READABLE) + 2 for name in shown.values()) <= width:
+            break
+        shown = {key: name for key, name in shown.items() if name != heading}
+    return shown
 
 
 def cell(value: object) -> str:
