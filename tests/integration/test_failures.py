@@ -63,7 +63,7 @@ def test_a_drop_before_the_final_dot_is_tried_again(tmp_path: Path, moment: str)
     with Sink(fault=lambda at, number: "drop" if at == moment and number <= 2 else None) as sink:
         settings = write_settings(tmp_path, "maildir:inbox", sink.port)
         with daemon(settings) as (app, runner):
-            runner.run(until(app, lambda: hurry(tmp_path) and len(sink.mails) == 2))
+            runner.run(until(app, lambda: hurry(tmp_path, app) and len(sink.mails) == 2))
         check_invariants(tmp_path, 1, sink.mails)
         assert rows(tmp_path, "select state from outbox") == [{"state": "sent"}] * 2
 
@@ -77,7 +77,7 @@ def test_a_drop_after_the_final_dot_repeats_the_forward_but_not_the_acknowledgem
         settings = write_settings(tmp_path, "maildir:inbox", sink.port)
         with daemon(settings) as (app, runner):
             expected = {"forward": "sent", "acknowledgement": "ambiguous"}
-            runner.run(until(app, lambda: hurry(tmp_path) and _states(tmp_path) == expected))
+            runner.run(until(app, lambda: hurry(tmp_path, app) and _states(tmp_path) == expected))
         forwards = [m for m in sink.mails if m.message["X-Helpdesk-Ticket"]]
         assert len(forwards) == (2 if moment == "after-dot" else 1)
         assert len({str(m.message["Message-ID"]) for m in forwards}) == 1
@@ -85,7 +85,7 @@ def test_a_drop_after_the_final_dot_repeats_the_forward_but_not_the_acknowledgem
         assert len(acknowledged) == (1 if moment == "after-dot" else 0)
 
 
-def hurry(folder: Path) -> bool:
+def hurry(folder: Path, app: App) -> bool:
     """Make deferred mail due now, so that no test waits for the back-off."""
     if not (folder / "data" / "helpdesk.db").exists():
         return True
@@ -93,6 +93,7 @@ def hurry(folder: Path) -> bool:
     with connection:
         connection.execute("update outbox set next_attempt_at = created_at where state = 'deferred'")
     connection.close()
+    app.deliver.wake()
     return True
 
 
