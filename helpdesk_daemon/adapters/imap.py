@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import imaplib
-import logging
 import os
 import select
 import ssl
@@ -24,9 +23,6 @@ from helpdesk_daemon.ports import Clock, Cursor, Fetched
 
 IDLE_RENEW = 25 * 60  # servers drop a client after 30 minutes of silence (RFC 2177)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-# imaplib hands every line of traffic to its logger, formatted or not; a mail server is not a log.
-logging.getLogger("imapclient").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ def explain(ctx: click.Context, paths: tuple[str, ...], json_: bool) -> None:
     for path in paths:
         if path != "-" and not Path(path).exists():
             raise click.UsageError(f"{path} does not exist")
+    from helpdesk_daemon import log
+
+    log.setup("error")
     explainer = _explainer(ctx)
     for batch in _batches(_mails(paths)):
         for found in explainer.explain(batch):

@@ -19,11 +19,8 @@ class Opened:
 
 def open_tnef(content: bytes) -> Opened | None:
     """Take a TNEF part apart; None when it cannot be read."""
-    import logging
-
     from tnefparse import TNEF
 
-    logging.getLogger("tnefparse").setLevel(logging.CRITICAL)
     try:
         tnef = TNEF(content, do_checksum=False)
         files = tuple((_text(a.long_filename()), bytes(a.data)) for a in tnef.attachments if a.data)

@@ -1,0 +1,34 @@
+"""The narrow doors between the stages and the world; every adapter behind one passes the same suite."""
+
+from helpdesk_daemon.ports.clock import Clock, Reached, pass_by
+from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox
+from helpdesk_daemon.ports.meaning import Embedder, Example, VectorIndex
+from helpdesk_daemon.ports.records import Arrival, Audit, Change, Due, Known, Outcome, Question, Sent, Stored
+from helpdesk_daemon.ports.sending import Transport
+from helpdesk_daemon.ports.store import ArrivalStore, DecisionStore, ExampleStore, OutboxStore
+
+__all__ = [
+    "Arrival",
+    "ArrivalStore",
+    "Audit",
+    "Change",
+    "Clock",
+    "Cursor",
+    "DecisionStore",
+    "Due",
+    "Embedder",
+    "Example",
+    "ExampleStore",
+    "Fetched",
+    "Known",
+    "Mailbox",
+    "OutboxStore",
+    "Outcome",
+    "Question",
+    "Reached",
+    "Sent",
+    "Stored",
+    "Transport",
+    "VectorIndex",
+    "pass_by",
+]
