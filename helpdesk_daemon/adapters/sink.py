@@ -19,7 +19,7 @@ class _Filing:
         self._folder = folder
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  aiosmtpd's name
-        head = f"Return-Path: <{envelope.mail_from or ''}>\r\n".encode("utf-8", "replace")
+        head = f"Return-Path: <{(envelope.mail_from or '').strip('<>')}>\r\n".encode("utf-8", "replace")
         for recipient in envelope.rcpt_tos:
             name = re.sub(r"[^A-Za-z0-9@._+-]", "_", recipient).strip(".") or "nobody"
             deliver(self._folder / name, head + (envelope.original_content or envelope.content))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from helpdesk_daemon.cli.common import as_json, print_json, print_rows, reading
+from helpdesk_daemon.cli.common import as_json, print_json, print_rows, reading, settings_of
 
 COLUMNS = {
     "id": "ID", "created_at": "At", "kind": "Kind", "ticket": "Tracking ID", "recipient": "To", "state": "State",
@@ -32,3 +32,15 @@ def list_(ctx: click.Context, state: tuple[str, ...], limit: int, json_: bool) -
         print_json(rows)
         return
     print_rows(rows, COLUMNS, "Outbox", "Nothing in the outbox.")
+
+
+@outbox.command()
+@click.pass_context
+def release(ctx: click.Context) -> None:
+    """Let mail go on that the circuit breaker holds."""
+    from helpdesk_daemon.adapters.clock import SystemClock
+    from helpdesk_daemon.adapters.store.outbox import release_breaker
+    from helpdesk_daemon.app import open_store
+
+    released = release_breaker(open_store(settings_of(ctx)), SystemClock())
+    click.echo("released; held mail leaves within a minute" if released else "the breaker is not open")

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from helpdesk_daemon.errors import HelpdeskError, PermanentError, SignInError, StoreError, TransientError
+from helpdesk_daemon.errors import ConfigError, HelpdeskError, PermanentError, SignInError, StoreError, TransientError
 from helpdesk_daemon.lanes import Lane, Wake
 from helpdesk_daemon.log import get
 from helpdesk_daemon.mail.digest import digest
@@ -130,12 +130,12 @@ class Ingest:
                 await self._lane(self._mailbox.wait, LONG_WAIT)
             except StoreError:
                 raise
-            except (SignInError, PermanentError, TransientError) as error:
+            except (ConfigError, SignInError, PermanentError, TransientError) as error:
                 failures += 1
                 await self._pause(error, failures)
 
     async def _pause(self, error: HelpdeskError, failures: int) -> None:
-        refused = isinstance(error, SignInError | PermanentError)
+        refused = isinstance(error, ConfigError | SignInError | PermanentError)
         seconds = SIGN_IN_PAUSE if refused else min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
         seconds *= random.uniform(0.75, 1.25)  # noqa: S311  spreads reconnects, guards nothing
         self.failing = str(error)

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.rules_file import load_routing
+from helpdesk_daemon.adapters.store.engine import open_engine
+from helpdesk_daemon.adapters.store.outbox import release_breaker
 from helpdesk_daemon.tickets.tracking import read_tracking_id
 from tests.harness.dovecot import Dovecot
 from tests.harness.mails import mail
@@ -167,3 +170,6 @@ def test_the_breaker_holds_outgoing_mail_and_the_operator_hears_of_it_once(
     assert "held" in str(alerts[0].message["Subject"])
     assert [m for m in sink.mails if m not in alerts] == []
     assert rows(tmp_path, "select count(*) as n from outbox where state = 'pending'")[0]["n"] == 40
+    assert release_breaker(open_engine(tmp_path / "data" / "helpdesk.db"), SystemClock())
+    once(tmp_path / "settings.toml")
+    assert rows(tmp_path, "select count(*) as n from outbox where state = 'pending'")[0]["n"] == 0

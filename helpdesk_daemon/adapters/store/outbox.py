@@ -138,3 +138,15 @@ def _unheld(connection: Connection, wanted: Select[Any]) -> Select[Any]:
     """Without what the circuit breaker holds back at the moment."""
     held = connection.execute(select(breakers.c.id).where(breakers.c.released_at.is_(None))).first()
     return wanted.where(outbox.c.kind.in_(list(UNHELD))) if held else wanted
+
+
+def release_breaker(engine: Engine, clock: Clock, actor: str = "operator") -> bool:
+    """Close the circuit breaker, so that held mail leaves; False when it was not open."""
+    now = clock.now()
+    with transaction(engine) as connection:
+        closed = connection.execute(
+            update(breakers).where(breakers.c.released_at.is_(None)).values(released_at=now, released_by=actor)
+        ).rowcount
+        if closed:
+            audit.append(connection, [Audit("breaker.released", {}, actor=actor)], now)
+    return bool(closed)
