@@ -68,8 +68,9 @@ class Decide:
             How many arrivals were settled.
         """
         settled, concluding = 0, asyncio.create_task(self._conclude([]))
-        parsed, ahead = await self._parse(), None
+        ahead: asyncio.Task[list[Case]] | None = None
         try:
+            parsed = await self._parse()
             while parsed:
                 # A mail whose process died over it comes alone, and none is taken ahead beside it.
                 ahead = None if parsed[0].arrival.attempts > 1 else asyncio.create_task(self._parse())
