@@ -247,9 +247,17 @@ class ImapMailbox:
             client = self._open()
             if not (self._use_idle and client.has_capability("IDLE")):
                 return self._sleep(seconds)
+            if self._announced():
+                return True
             client.idle()
             self._idle = True
             return self._buffered() or self._listen(min(seconds, IDLE_RENEW))
+
+    def _announced(self) -> bool:
+        """Whether a mail was announced in the answer to another command since the folder was selected: a server
+        says each EXISTS once (RFC 3501 section 7.3.1), so IDLE would not tell of it.
+        """  # noqa: D205
+        return len(self._client._imap.untagged_responses.get("EXISTS", ())) > 1
 
     def _sleep(self, seconds: float) -> bool:
         ready, _, _ = select.select([self._wake_read], [], [], seconds)

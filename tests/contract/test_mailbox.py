@@ -395,6 +395,15 @@ def test_wait_sees_mail_that_came_between_look_and_wait(site: Site) -> None:
     assert reader.bodies() == [mail(1)]
 
 
+def test_wait_sees_mail_that_was_announced_in_the_answer_to_another_command(imap: ImapSite) -> None:
+    imap.deliver(mail(1), NOON)
+    box = imap.open(touch="seen")
+    _, (uid,) = box.discover(None)
+    imap.deliver(mail(2))
+    box.touch([uid])  # the server says EXISTS here, and never again
+    assert box.wait(PATIENCE) is True
+
+
 def test_wait_is_false_when_the_time_is_up(site: Site) -> None:
     site.deliver(mail(1), NOON)
     reader = Reader(site.open())
