@@ -261,7 +261,7 @@ class App:
         )
         self.deliver = Deliver(
             Outbox(self.engine, self.clock), parts.transport or transport_of(settings), self.clock, self.db,
-            settings.smtp.connections * 2, lambda: self.routing.triage.department.address, parts.reached,
+            settings.smtp.connections * 4, lambda: self.routing.triage.department.address, parts.reached,
         )  # fmt: skip
         self.decide = Decide(
             Decisions(self.engine, self.clock), self.classifier, lambda: self.desk, self.clock, self.db, self.work,

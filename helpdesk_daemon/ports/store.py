@@ -65,15 +65,12 @@ class OutboxStore(Protocol):
     def due(self, limit: int) -> list[Due]:
         """Rows whose time has come, oldest first; none but alerts while the breaker holds mail."""
 
-    def begin(self, ids: Sequence[int]) -> list[int]:
-        """Mark rows as being sent, counting the attempt.
+    def settle(self, results: Sequence[Sent], begin: Sequence[int]) -> list[int]:
+        """Write down how tries ended, and mark further rows as being sent, counting the attempt.
 
         Returns:
-            The rows that were still waiting; only these may be sent.
+            Those of `begin` that were still waiting and are not held; only these may be sent.
         """
-
-    def finish(self, results: Sequence[Sent]) -> None:
-        """Write down how tries ended."""
 
     def recover(self) -> list[int]:
         """Settle what a process that died was sending: acknowledgements become ambiguous, others wait again.

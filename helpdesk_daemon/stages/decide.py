@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from helpdesk_daemon.errors import StoreError, TransientError
@@ -18,20 +19,40 @@ from helpdesk_daemon.ports import (
     Audit,
     Clock,
     DecisionStore,
+    Known,
     Outcome,
     Question,
     Reached,
     pass_by,
 )
 from helpdesk_daemon.stages.classify import Classifier
-from helpdesk_daemon.stages.plan import Case, Desk, absorb, consider, opens_ticket, plan
+from helpdesk_daemon.stages.plan import Desk, absorb, consider, opens_ticket, plan
 from helpdesk_daemon.stages.thread import claimed_tickets, returned_proof
 from helpdesk_daemon.triage.text import text_of
 from helpdesk_daemon.triage.vote import Vote
 
+Failed = list[tuple[int, str]]  # arrival, error
 BATCH = 32  # mails of like length share a model batch; few enough for a prompt answer
 MAX_ATTEMPTS = 3
+EMPTY = " "  # judged all the same: a mail without words is told apart from one that needs no vote
 PAUSE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An arrival, parsed.
+
+    Attributes:
+        arrival: as claimed.
+        message: as parsed.
+        question: what planning it must know from the database.
+        text: what it is judged by, where it opens a ticket as far as is known now; empty otherwise.
+    """
+
+    arrival: Arrival
+    message: Message
+    question: Question
+    text: str = ""
 
 
 class Decide:
@@ -68,7 +89,7 @@ class Decide:
             How many arrivals were settled.
         """
         settled, concluding = 0, asyncio.create_task(self._conclude([]))
-        ahead: asyncio.Task[list[Case]] | None = None
+        ahead: asyncio.Task[list[Read]] | None = None
         try:
             parsed = await self._parse()
             while parsed:
@@ -88,21 +109,47 @@ class Decide:
             self._claimed.clear()
             raise
 
-    async def _parse(self) -> list[Case]:
+    async def _parse(self) -> list[Read]:
         """Claim a batch and read it; empty when nothing waits or the stage is to stop."""
-        if self._stopping:
-            return []
-        await self._load()
-        arrivals = await self._db(self._store.claim, BATCH)
-        if not arrivals:
-            return []
-        self._claimed.update(a.id for a in arrivals)
-        self._reached("decide.claimed")
-        if arrivals[0].attempts > MAX_ATTEMPTS:
-            await self._quarantine(arrivals[0])
-            return await self._parse()
-        messages = await self._work(lambda: [parse(a.raw) for a in arrivals])
-        return await self._consider(arrivals, messages) or await self._parse()
+        while not self._stopping:
+            await self._load()
+            arrivals = await self._db(self._store.claim, BATCH)
+            self._claimed.update(a.id for a in arrivals)
+            if arrivals:
+                self._reached("decide.claimed")
+            if arrivals and arrivals[0].attempts > MAX_ATTEMPTS:
+                await self._quarantine(arrivals[0])
+                continue
+            batch, failed = await self._work(self._read, arrivals)
+            known = await self._db(self._store.known, [r.question for r in batch])
+            batch = await self._work(self._with_text, batch, known)
+            await self._give_back(failed)
+            if batch or not arrivals:
+                return batch
+        return []
+
+    def _read(self, arrivals: Sequence[Arrival]) -> tuple[list[Read], Failed]:
+        batch: list[Read] = []
+        failed: Failed = []
+        desk = self._desk()
+        for arrival in arrivals:
+            try:
+                message = parse(arrival.raw)
+                batch.append(Read(arrival, message, question(arrival, message, desk)))
+            except Exception as error:  # a bug in one message must not stop the others
+                failed.append((arrival.id, repr(error)))
+        return batch, failed
+
+    def _with_text(self, batch: Sequence[Read], known: Known) -> list[Read]:
+        """Add the text to what will open a ticket; what fails here fails again, and is counted, when it is planned."""
+        desk, now = self._desk(), self._clock.now()
+        read = []
+        for entry in batch:
+            with contextlib.suppress(Exception):
+                if opens_ticket(consider(entry.arrival, entry.message, known, desk, now)):
+                    entry = replace(entry, text=text_of(entry.message) or EMPTY)
+            read.append(entry)
+        return read
 
     async def _quarantine(self, arrival: Arrival) -> None:
         """Set a mail aside that broke this stage too often; it is not even parsed again."""
@@ -112,21 +159,6 @@ class Decide:
         self._log.error("message.quarantined", arrival=arrival.id, reason=outcome.reason)
         self._decided()
 
-    async def _consider(self, arrivals: Sequence[Arrival], messages: Sequence[Message]) -> list[Case]:
-        """Screen and thread mails by what is known at this moment."""
-        desk, now = replace(self._desk(), model=self._classifier.name), self._clock.now()
-        known = await self._db(
-            self._store.known, [question(a, m, desk) for a, m in zip(arrivals, messages, strict=True)]
-        )
-        cases, failed = [], []
-        for arrival, message in zip(arrivals, messages, strict=True):
-            try:
-                cases.append(consider(arrival, message, known, desk, now))
-            except Exception as error:  # a bug in one message must not stop the others
-                failed.append((arrival.id, repr(error)))
-        await self._give_back(failed)
-        return cases
-
     async def _give_back(self, failed: Sequence[tuple[int, str]]) -> None:
         """Let mails that failed be tried again, alone; the third failure is the last."""
         for arrival, why in failed:
@@ -134,11 +166,11 @@ class Decide:
             await self._db(self._store.release, [arrival], why[:500], True)
             self._claimed.discard(arrival)
 
-    async def _vote(self, cases: Sequence[Case]) -> list[tuple[Case, Vote | None]]:
+    async def _vote(self, batch: Sequence[Read]) -> list[tuple[Read, Vote | None]]:
         """Vote, in one model call, on what will open a ticket."""
-        need = [i for i, case in enumerate(cases) if opens_ticket(case)]
-        votes = dict(zip(need, await self._classifier.votes([text_of(cases[i].message) for i in need]), strict=True))
-        return [(case, votes.get(i)) for i, case in enumerate(cases)]
+        need = [i for i, entry in enumerate(batch) if entry.text]
+        votes = dict(zip(need, await self._classifier.votes([batch[i].text for i in need]), strict=True))
+        return [(entry, votes.get(i)) for i, entry in enumerate(batch)]
 
     async def _load(self) -> None:
         """Load the model before anything is claimed: a crash while loading is no mail's fault."""
@@ -149,12 +181,12 @@ class Decide:
         except Exception as error:
             self._log.error("model.failed", error=str(error))
 
-    async def _conclude(self, batch: Sequence[tuple[Case, Vote | None]]) -> int:
+    async def _conclude(self, batch: Sequence[tuple[Read, Vote | None]]) -> int:
         """Plan a batch by what is known now, and commit it; what fails goes back to be tried alone."""
         if not batch:
             return 0
-        cases = await self._consider([c.arrival for c, _ in batch], [c.message for c, _ in batch])
-        outcomes, failed = await self._work(self._plan, cases, {c.arrival.id: vote for c, vote in batch})
+        known = await self._db(self._store.known, [entry.question for entry, _ in batch])
+        outcomes, failed = await self._work(self._plan, batch, known)
         self._reached("decide.planned")
         try:
             await self._db(self._store.commit, outcomes)
@@ -166,33 +198,33 @@ class Decide:
             outcomes = []
         self._reached("decide.committed")
         await self._give_back(failed)
-        self._claimed.difference_update(c.arrival.id for c in cases)
+        self._claimed.difference_update(entry.arrival.id for entry, _ in batch)
         if outcomes:
             self._decided()
-        self._report(cases, outcomes)
+        self._report(batch, outcomes)
         return len(outcomes)
 
-    def _plan(
-        self, cases: Sequence[Case], votes: Mapping[int, Vote | None]
-    ) -> tuple[list[Outcome], list[tuple[int, str]]]:
+    def _plan(self, batch: Sequence[tuple[Read, Vote | None]], known: Known) -> tuple[list[Outcome], Failed]:
         """Plan mail by mail, each seeing what those before it led to."""
+        desk, now = replace(self._desk(), model=self._classifier.name), self._clock.now()
         outcomes: list[Outcome] = []
-        failed: list[tuple[int, str]] = []
-        for case in cases:
-            arrival, known = case.arrival, case.known
+        failed: Failed = []
+        for entry, voted in batch:
             try:
-                outcome = plan(consider(arrival, case.message, known, case.desk, case.now), votes[arrival.id])
-                absorb(known, arrival, case.message, outcome)
+                outcome = plan(consider(entry.arrival, entry.message, known, desk, now), voted)
+                absorb(known, entry.arrival, entry.message, outcome)
             except Exception as error:  # a bug in one message must not stop the others
-                failed.append((arrival.id, repr(error)))
+                failed.append((entry.arrival.id, repr(error)))
             else:
                 outcomes.append(outcome)
         return outcomes, failed
 
-    def _report(self, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> None:
-        senders = {c.arrival.id: c.message.sender.email for c in cases}
+    def _report(self, batch: Sequence[tuple[Read, Vote | None]], outcomes: Sequence[Outcome]) -> None:
+        senders = {entry.arrival.id: entry.message.sender.email for entry, _ in batch}
         for outcome in outcomes:
             decision = outcome.decision
+            if outcome.breaker:
+                self._log.error("breaker.opened", reason=outcome.breaker)
             self._log.info(
                 "message.decided", arrival=outcome.arrival, state=outcome.state, ticket=outcome.ticket,
                 sender=who(senders[outcome.arrival]), reason=outcome.reason,

@@ -26,6 +26,7 @@ from helpdesk_daemon.ports import Audit, Clock, Due, OutboxStore, Reached, Sent,
 READ = 64  # rows read at once
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 SIGN_IN_PAUSE = 300.0
+Try = tuple[Sent, HelpdeskError | None]  # how one try ended, and the error that ended it
 IDLE_WAIT = 60.0  # looks at least this often: another process may have put mail in
 
 
@@ -37,8 +38,8 @@ class Deliver:
         transport: hands mail to the server.
         clock: tells the time.
         db: the database's thread.
-        wave: how many mails are marked and sent together; this many acknowledgements are in doubt
-            after a crash.
+        wave: how many mails are on their way at a time; this many acknowledgements are in doubt after
+            a crash.
         triage: gives the address where forwards go that their department's server refuses.
         reached: named moments, for crash tests.
     """
@@ -53,10 +54,14 @@ class Deliver:
         self._stopping = False
         self._failures = 0
         self.failing = ""
+        self._flying: set[asyncio.Task[Try]] = set()
+        self._settling: asyncio.Task[list[int]] | None = None
         self.wake, self._stop = Wake(), Wake()
 
     async def drain(self) -> int:
         """Send everything that is due.
+
+        A few mails are on their way at any time; as they end, one transaction writes down how and takes the next.
 
         Returns:
             How many tries ended, well or badly.
@@ -64,39 +69,75 @@ class Deliver:
         Raises:
             Unreachable, SignInError: no mail can be sent now; nothing was counted against any.
         """
-        done = 0
-        rows: list[Due] = []
-        while not self._stopping and (rows := rows or await self._db(self._store.due, READ)):
-            done += await self._send_wave(rows[: self._wave])
-            rows = rows[self._wave :]
-        return done
-
-    async def _send_wave(self, rows: Sequence[Due]) -> int:
-        begun = set(await self._db(self._store.begin, [row.id for row in rows]))
-        self._reached("deliver.begun")
-        tries = [asyncio.create_task(self._try(row)) for row in rows if row.id in begun]
+        done, waiting = 0, list[Due]()
         try:
-            results = await asyncio.gather(*tries)
-        except asyncio.CancelledError:
-            # The process is asked to go while servers answer: what is known now is still written down.
-            for task in tries:
-                task.cancel()
-            ended = await asyncio.gather(*tries, return_exceptions=True)
-            await asyncio.shield(self._finish([r[0] for r in ended if isinstance(r, tuple)]))
+            while True:
+                landed = {task for task in self._flying if task.done()}
+                ended = [task.result() for task in landed]
+                self._flying -= landed
+                down = next((error for _, error in ended if isinstance(error, Unreachable | SignInError)), None)
+                room = 0 if down or self._stopping else self._wave - len(self._flying)
+                if room and not waiting:
+                    waiting = await self._db(self._store.due, READ)
+                begun = await self._turn([sent for sent, _ in ended], waiting[:room])
+                waiting, done = waiting[room:], done + len(ended)
+                if down:
+                    raise down
+                if ended:
+                    self._failures, self.failing = 0, ""
+                self._flying |= {asyncio.create_task(self._try(row)) for row in begun}
+                if not self._flying:
+                    return done
+                await self._half_landed()
+        except BaseException as error:
+            await asyncio.shield(self._bring_down(isinstance(error, asyncio.CancelledError)))
             raise
-        self._reached("deliver.sent")
-        await self._finish([sent for sent, _ in results])
-        self._reached("deliver.finished")
-        if down := next((error for _, error in results if isinstance(error, Unreachable | SignInError)), None):
-            raise down
-        self._failures, self.failing = 0, ""
-        return len(results)
 
-    async def _finish(self, results: Sequence[Sent]) -> None:
+    async def _turn(self, results: Sequence[Sent], rows: Sequence[Due]) -> list[Due]:
+        """Write down how tries ended and begin others, in one transaction; the rows that were begun."""
+        if not (results or rows):
+            return []
         if results:
-            await self._db(self._store.finish, results)
+            self._reached("deliver.sent")
+        self._settling = asyncio.create_task(self._settle(results, [row.id for row in rows]))
+        begun = set(await asyncio.shield(self._settling))
+        self._settling = None
+        if results:
+            self._reached("deliver.finished")
+        if begun:
+            self._reached("deliver.begun")
+        return [row for row in rows if row.id in begun]
 
-    async def _try(self, row: Due) -> tuple[Sent, HelpdeskError | None]:
+    async def _settle(self, results: Sequence[Sent], ids: Sequence[int]) -> list[int]:
+        """How a mail ended must not be forgotten because somebody else holds the database: tries until it is free."""
+        while True:
+            try:
+                return await self._db(self._store.settle, results, ids)
+            except TransientError as error:
+                self._log.error("stage.failed", error=str(error))
+                await asyncio.sleep(FIRST_PAUSE)
+
+    async def _half_landed(self) -> None:
+        """Wait until half of what is on its way has ended, so that a mail does not cost a commit of its own."""
+        wanted = (len(self._flying) + 1) // 2
+        while sum(task.done() for task in self._flying) < wanted:
+            flying = [task for task in self._flying if not task.done()]
+            await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _bring_down(self, cut: bool) -> None:
+        """Let what is on its way end, or cut it off, and write down how, whatever made `drain` stop."""
+        flying, self._flying = self._flying, set()
+        for task in flying if cut else ():
+            task.cancel()
+        ended = await asyncio.gather(*flying, return_exceptions=True)
+        results = [entry[0] for entry in ended if isinstance(entry, tuple)]
+        if self._settling is not None:
+            settling, self._settling = self._settling, None
+            results += [Sent(row, "pending", "the daemon was stopped before sending") for row in await settling]
+        if results:
+            await self._settle(results, [])
+
+    async def _try(self, row: Due) -> Try:
         """Send one mail; every way this can end has its row."""
         try:
             reply = await self._send(row)

@@ -428,9 +428,9 @@ def test_due_are_the_rows_whose_time_has_come_oldest_first(db: Database) -> None
 def test_begin_takes_only_what_was_still_waiting(db: Database) -> None:
     db.open_ticket(1)
     first, second = [d.id for d in db.outbox.due(9)]
-    assert db.outbox.begin([first]) == [first]
-    assert db.outbox.begin([first, second]) == [second]
-    assert db.outbox.begin([first, second]) == []
+    assert db.outbox.settle([], [first]) == [first]
+    assert db.outbox.settle([], [first, second]) == [second]
+    assert db.outbox.settle([], [first, second]) == []
     assert db.outbox.due(9) == []
     assert [r["attempts"] for r in db.rows("select attempts from outbox")] == [1, 1]
 
@@ -438,52 +438,52 @@ def test_begin_takes_only_what_was_still_waiting(db: Database) -> None:
 def test_begin_says_the_rows_it_took_whatever_their_order(db: Database) -> None:
     db.open_ticket(1)
     ids = [d.id for d in db.outbox.due(9)]
-    assert sorted(db.outbox.begin([*ids[::-1], 999])) == sorted(ids)
+    assert sorted(db.outbox.settle([], [*ids[::-1], 999])) == sorted(ids)
 
 
 @pytest.mark.parametrize("state", ["sent", "failed", "ambiguous"])
 def test_an_end_is_written_down_and_final(db: Database, state: str) -> None:
     db.open_ticket(1)
     row = db.outbox.due(1)[0].id
-    db.outbox.begin([row])
-    db.outbox.finish([Sent(row, state, "250 " + "x" * 5_000, audit=Audit(f"outgoing.{state}", {"outbox": row}))])
+    db.outbox.settle([], [row])
+    db.outbox.settle([Sent(row, state, "250 " + "x" * 5_000, audit=Audit(f"outgoing.{state}", {"outbox": row}))], [])
     (found,) = db.rows("select state, attempts, sent_at, last_reply from outbox where id = :row", row=row)
     assert (found["state"], found["attempts"]) == (state, 1)
     assert found["sent_at"] == ("2026-11-22T09:30:00.123Z" if state == "sent" else None)
     assert found["last_reply"].startswith("250 x")
     db.clock.turn(days=30)
     assert row not in [d.id for d in db.outbox.due(9)]
-    assert db.outbox.begin([row]) == []
+    assert db.outbox.settle([], [row]) == []
     assert db.one("select event from audit_log order by seq desc limit 1") == f"outgoing.{state}"
 
 
 def test_a_deferred_row_is_due_again_at_its_time(db: Database) -> None:
     db.open_ticket(1, outgoing=(outgoing(1),))
     row = db.outbox.due(1)[0].id
-    db.outbox.begin([row])
+    db.outbox.settle([], [row])
     at = START + timedelta(minutes=5)
-    db.outbox.finish([Sent(row, "deferred", "451 later", at)])
+    db.outbox.settle([Sent(row, "deferred", "451 later", at)], [])
     assert db.outbox.due(9) == []
     assert db.outbox.next_due() == at
     db.clock.turn(minutes=5)
     assert [(d.id, d.attempts) for d in db.outbox.due(9)] == [(row, 1)]
-    assert db.outbox.begin([row]) == [row]
+    assert db.outbox.settle([], [row]) == [row]
 
 
 def test_a_try_that_never_began_counts_for_nothing(db: Database) -> None:
     db.open_ticket(1, outgoing=(outgoing(1),))
     row = db.outbox.due(1)[0].id
     for _ in range(3):
-        db.outbox.begin([row])
-        db.outbox.finish([Sent(row, "pending", "nobody listens")])
+        db.outbox.settle([], [row])
+        db.outbox.settle([Sent(row, "pending", "nobody listens")], [])
     assert [(d.id, d.attempts) for d in db.outbox.due(9)] == [(row, 0)]
 
 
 def test_a_redirected_mail_goes_to_its_new_address_once(db: Database) -> None:
     db.open_ticket(1, outgoing=(outgoing(1),))
     row = db.outbox.due(1)[0]
-    db.outbox.begin([row.id])
-    db.outbox.finish([Sent(row.id, "failed", "550 no such user", redirect="general@helpdesk.example")])
+    db.outbox.settle([], [row.id])
+    db.outbox.settle([Sent(row.id, "failed", "550 no such user", redirect="general@helpdesk.example")], [])
     (again,) = db.outbox.due(9)
     assert again.id != row.id
     assert (again.recipient, again.attempts) == ("general@helpdesk.example", 0)
@@ -493,42 +493,44 @@ def test_a_redirected_mail_goes_to_its_new_address_once(db: Database) -> None:
 
 def test_results_are_written_together_or_not_at_all(db: Database) -> None:
     db.open_ticket(1)
-    ids = db.outbox.begin([d.id for d in db.outbox.due(9)])
+    ids = db.outbox.settle([], [d.id for d in db.outbox.due(9)])
     db.write("create trigger full before insert on audit_log begin select raise(abort, 'no more'); end")
     with pytest.raises((IntegrityError, StoreError, DBAPIError)):
-        db.outbox.finish([Sent(ids[0], "sent", "250"), Sent(ids[1], "sent", "250", audit=Audit("outgoing.sent", {}))])
+        db.outbox.settle(
+            [Sent(ids[0], "sent", "250"), Sent(ids[1], "sent", "250", audit=Audit("outgoing.sent", {}))], []
+        )
     assert {r["state"] for r in db.rows("select state from outbox")} == {"sending"}
     assert db.one("select state from tickets") == "new"
 
 
 def test_a_ticket_is_open_once_its_forward_was_sent(db: Database) -> None:
     db.open_ticket(1)
-    forward, acknowledgement = db.outbox.begin([d.id for d in db.outbox.due(9)])
-    db.outbox.finish([Sent(acknowledgement, "sent", "250")])
+    forward, acknowledgement = db.outbox.settle([], [d.id for d in db.outbox.due(9)])
+    db.outbox.settle([Sent(acknowledgement, "sent", "250")], [])
     assert db.one("select state from tickets") == "new"
-    db.outbox.finish([Sent(forward, "sent", "250")])
+    db.outbox.settle([Sent(forward, "sent", "250")], [])
     assert db.one("select state from tickets") == "open"
 
 
 def test_a_forward_that_failed_opens_nothing(db: Database) -> None:
     db.open_ticket(1)
     row = db.outbox.due(1)[0].id
-    db.outbox.begin([row])
-    db.outbox.finish([Sent(row, "failed", "550")])
+    db.outbox.settle([], [row])
+    db.outbox.settle([Sent(row, "failed", "550")], [])
     assert db.one("select state from tickets") == "new"
 
 
 def test_a_late_forward_reopens_no_closed_ticket(db: Database) -> None:
     db.open_ticket(1, opened=ticket(1, state=State.CLOSED))
     row = db.outbox.due(1)[0].id
-    db.outbox.begin([row])
-    db.outbox.finish([Sent(row, "sent", "250")])
+    db.outbox.settle([], [row])
+    db.outbox.settle([Sent(row, "sent", "250")], [])
     assert db.one("select state from tickets") == "closed"
 
 
 def test_recover_leaves_acknowledgements_in_doubt_and_sends_the_rest_again(db: Database) -> None:
     db.open_ticket(1)
-    forward, acknowledgement = db.outbox.begin([d.id for d in db.outbox.due(9)])
+    forward, acknowledgement = db.outbox.settle([], [d.id for d in db.outbox.due(9)])
     assert db.outbox.recover() == [acknowledgement]
     assert db.outbox.recover() == []
     assert [d.id for d in db.outbox.due(9)] == [forward]
@@ -540,10 +542,10 @@ def test_next_due_is_the_earliest_of_those_that_wait(db: Database) -> None:
     assert db.outbox.next_due() is None
     db.open_ticket(1)
     assert db.outbox.next_due() == START
-    ids = db.outbox.begin([d.id for d in db.outbox.due(9)])
+    ids = db.outbox.settle([], [d.id for d in db.outbox.due(9)])
     assert db.outbox.next_due() is None
     later = [START + timedelta(hours=h) for h in (3, 2)]
-    db.outbox.finish([Sent(i, "deferred", "451", at) for i, at in zip(ids, later, strict=True)])
+    db.outbox.settle([Sent(i, "deferred", "451", at) for i, at in zip(ids, later, strict=True)], [])
     assert db.outbox.next_due() == later[1]
 
 

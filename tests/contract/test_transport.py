@@ -67,6 +67,7 @@ def with_transport(work: Callable[[Transport], Awaitable[R]], transport: Callabl
             return await work(made)
         finally:
             await made.close()
+            await asyncio.sleep(0.01)  # asyncio closes the sockets of a failed handshake at its next turns
 
     async def bounded() -> R:
         return await asyncio.wait_for(run(), 60)

@@ -8,8 +8,9 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 
+from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.schema import audit_detail, audit_log, iso
 from helpdesk_daemon.ports import Audit
 
@@ -47,8 +48,8 @@ def append(connection: Connection, lines: Sequence[Audit], now: datetime) -> Non
         previous = row["hash"] = row_hash(previous, seq, at, line.actor, line.event, line.ticket, digest)
         rows.append(row)
         details.append({"seq": seq, "salt": salt, "detail": detail})
-    connection.execute(insert(audit_log), rows)
-    connection.execute(insert(audit_detail), details)
+    insert_rows(connection, audit_log, rows)
+    insert_rows(connection, audit_detail, details)
 
 
 def verify(connection: Connection) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, bindparam, insert, select, update
@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.arrivals import CHUNK, unpack
+from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import (
     arrivals,
@@ -156,8 +157,7 @@ class Decisions:
         now = self._clock.now()
         opened = [o for o in outcomes if o.opened]
         with transaction(self._engine) as connection:
-            if opened:
-                connection.execute(insert(tickets), [_ticket_row(o, now) for o in opened])
+            insert_rows(connection, tickets, [_ticket_row(o, now) for o in opened])
             people = [{"ticket": t, "email": e} for o in outcomes for t, e in _participants(o)]
             if people:
                 connection.execute(upsert(participants).on_conflict_do_nothing(), people)
@@ -178,8 +178,7 @@ class Decisions:
                 (decisions, [_decision_row(o, now) for o in outcomes if o.decision]),
                 (outbox, [row for o in outcomes for row in _outbox_rows(o, now)]),
             ):
-                if rows:
-                    connection.execute(insert(table), rows)
+                insert_rows(connection, table, rows)
             audit.append(connection, [line for o in outcomes for line in o.audit], now)
 
     def _change(self, connection: Connection, o: Outcome, now: Any) -> None:
@@ -237,14 +236,19 @@ def _participants(o: Outcome) -> Iterable[tuple[str, str]]:
         yield from ((o.change.ticket, email) for email in o.change.participants if email)
 
 
+def _columns(value: Any) -> dict[str, Any]:
+    """A flat record as columns; `asdict` would copy every value."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
 def _ticket_row(o: Outcome, now: Any) -> dict[str, Any]:
     assert o.opened
-    return asdict(o.opened) | {"updated_at": now, "closed_at": None, "first_answer_at": None}
+    return _columns(o.opened) | {"updated_at": now, "closed_at": None, "first_answer_at": None}
 
 
 def _message_row(o: Outcome) -> dict[str, Any]:
     assert o.message
-    return asdict(o.message) | {"arrival": o.arrival}
+    return _columns(o.message) | {"arrival": o.arrival}
 
 
 def _decision_row(o: Outcome, now: Any) -> dict[str, Any]:

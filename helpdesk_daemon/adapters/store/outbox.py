@@ -46,30 +46,33 @@ class Outbox:
             for row in rows
         ]  # fmt: skip
 
-    def begin(self, ids: Sequence[int]) -> list[int]:
-        """See `OutboxStore.begin`."""
-        with transaction(self._engine) as connection:
-            return list(
-                connection.execute(
-                    update(outbox)
-                    .where(outbox.c.id.in_(list(ids)), outbox.c.state.in_(WAITING))
-                    .values(state="sending", attempts=outbox.c.attempts + 1)
-                    .returning(outbox.c.id)
-                ).scalars()
-            )
-
-    def finish(self, results: Sequence[Sent]) -> None:
-        """See `OutboxStore.finish`."""
+    def settle(self, results: Sequence[Sent], begin: Sequence[int]) -> list[int]:
+        """See `OutboxStore.settle`."""
         now = self._clock.now()
-        done = [{"row": r.id, "reply": r.reply[:1_000]} for r in results if r.state == "sent"]
         with transaction(self._engine) as connection:
-            if done:
-                connection.execute(_mark_sent, [row | {"now": now} for row in done])
-            for sent in results:
-                if sent.state != "sent":
-                    self._unsent(connection, sent, now)
-            self._opened(connection, [sent.id for sent in results if sent.state == "sent"])
-            audit.append(connection, [sent.audit for sent in results if sent.audit], now)
+            self._finish(connection, results, now)
+            return self._begin(connection, begin)
+
+    def _finish(self, connection: Connection, results: Sequence[Sent], now: datetime) -> None:
+        done = [r for r in results if r.state == "sent"]
+        if done:
+            connection.execute(_mark_sent, [{"row": r.id, "reply": r.reply[:1_000], "now": now} for r in done])
+            self._opened(connection, [r.id for r in done])
+        for sent in results:
+            if sent.state != "sent":
+                self._unsent(connection, sent, now)
+        audit.append(connection, [sent.audit for sent in results if sent.audit], now)
+
+    def _begin(self, connection: Connection, ids: Sequence[int]) -> list[int]:
+        if not ids:
+            return []
+        free = _unheld(connection, select(outbox.c.id).where(outbox.c.id.in_(ids), outbox.c.state.in_(WAITING)))
+        rows = list(connection.execute(free).scalars())
+        if rows:
+            connection.execute(
+                update(outbox).where(outbox.c.id.in_(rows)).values(state="sending", attempts=outbox.c.attempts + 1)
+            )
+        return rows
 
     def _unsent(self, connection: Connection, sent: Sent, now: datetime) -> None:
         values: dict[str, object] = {"state": sent.state, "last_reply": sent.reply[:1_000]}

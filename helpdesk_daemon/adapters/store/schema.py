@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from sqlalchemy import (
     Boolean,
@@ -23,6 +24,7 @@ from sqlalchemy import (
 )
 
 
+@lru_cache(maxsize=1_024)  # a commit writes the same few moments many times
 def iso(at: datetime) -> str:
     """A moment as text that sorts as it compares: `2026-11-22T14:46:00.123Z`."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
