@@ -23,7 +23,11 @@ def setup(level: str = "info", form: str = "auto") -> None:
     """
     global _clear
     _clear = level == "debug"
-    for chatty in ("tnefparse", "imapclient"):  # they tell of every odd byte; defects are kept with the mail
+    for chatty in (
+        "tnefparse",
+        "imapclient",
+        "flufl.bounce",
+    ):  # they tell of every odd byte; defects are kept with the mail
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     pretty = form == "pretty" or (form == "auto" and sys.stderr.isatty())
     renderer: Any = structlog.dev.ConsoleRenderer(pad_event_to=24) if pretty else structlog.processors.JSONRenderer()

@@ -6,7 +6,11 @@ import re
 
 from helpdesk_daemon.mail.message import Headers
 
-METHOD = re.compile(r"^\s*(dmarc|spf|dkim|arc|compauth)\s*(?:/\s*\d+\s*)?=\s*([a-z]+)", re.IGNORECASE)
+METHOD = re.compile(
+    r"(?:^|\s)(dmarc|spf|dkim|arc|compauth)\s{0,5}(?:/\s{0,5}\d{1,3}\s{0,5})?=\s{0,5}([a-z]{1,20})", re.IGNORECASE
+)
+MAX_VALUE = 16_000
+ANY_SERVER = "*"
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')  # a sender chooses the local part of its address, semicolons included
 COMMENT = re.compile(r"\([^()]*\)")
 
@@ -15,11 +19,15 @@ def results(fields: Headers, authserv_id: str) -> dict[str, str]:
     """Method results that our own server wrote.
 
     Only fields that name `authserv_id` count, and of these only the topmost: everything below the
-    line our server added may have come with the mail.
+    line our server added may have come with the mail. Servers that write no semicolons are read too;
+    a `fail` outweighs any other result of its method, so that nothing a sender smuggles into the
+    field can hide it.
 
     Args:
         fields: the mail's header fields, topmost first.
-        authserv_id: the name our server signs its results with; empty trusts nothing.
+        authserv_id: the name our server signs its results with; empty trusts nothing; `*` trusts the
+            topmost field whatever its name, for servers that always write one and name themselves
+            not at all, as Exchange Online does.
 
     Returns:
         Method to result, lower-cased, such as `{"dmarc": "fail"}`; empty when there is none.
@@ -28,15 +36,20 @@ def results(fields: Headers, authserv_id: str) -> dict[str, str]:
     if not wanted:
         return {}
     for value in fields.get_all("Authentication-Results"):
-        words = _without_comments(QUOTED.sub('""', value)).strip()
+        words = _without_comments(QUOTED.sub('""', value[:MAX_VALUE])).strip()
         server = re.split(r"[;\s]", words, maxsplit=1)[0].lower()
-        if server == wanted:
-            found: dict[str, str] = {}
-            for clause in words.split(";")[1:]:
-                if match := METHOD.match(clause):
-                    found.setdefault(match.group(1).lower(), match.group(2).lower())
-            return found
+        if wanted in (server, ANY_SERVER):
+            return _methods(words if "=" in server else words[len(server) :])
     return {}
+
+
+def _methods(words: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for clause in words.split(";"):
+        for method, result in METHOD.findall(clause):
+            if result.lower() == "fail" or method.lower() not in found:
+                found[method.lower()] = result.lower()
+    return found
 
 
 def _without_comments(value: str) -> str:

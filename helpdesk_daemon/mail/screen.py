@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from helpdesk_daemon.mail.authentication import dmarc_failed
+from helpdesk_daemon.mail.automatic import automatic_mail, automatic_reply, complaint
+from helpdesk_daemon.mail.bounce import read_bounce
 from helpdesk_daemon.mail.message import Address, Message
+from helpdesk_daemon.mail.spam import spam_reason
 
 
 class Kind(StrEnum):
@@ -33,6 +36,12 @@ class Policy:
         auto_replies: `ignore` or `ticket`, for automatic replies that answer none of our tickets.
         auto_generated: the same for other automatic mail (monitoring, receipts).
         suppressed: addresses that are never acknowledged.
+        people: senders, as addresses or `@domain`, that are taken for persons whatever automatic or
+            list headers they stamp; own mail, bounces, forgeries and spam stay what they are.
+        complaints: `ignore` or `ticket` (in triage), for abuse reports about mail of ours.
+        forged: the same for mail that fails DMARC.
+        spam: the same for mail over `spam_score`.
+        spam_score: spam score from which a mail is spam; None believes no spam header.
     """
 
     own_addresses: frozenset[str]
@@ -43,6 +52,11 @@ class Policy:
     auto_replies: str = "ignore"
     auto_generated: str = "ticket"
     suppressed: frozenset[str] = field(default_factory=frozenset)
+    people: frozenset[str] = frozenset()
+    complaints: str = "ticket"
+    forged: str = "ticket"
+    spam: str = "ticket"
+    spam_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +85,16 @@ class Screening:
 
 
 NO_REPLY = re.compile(
-    r"^(?:.*[-_.+])?(?:no[-_.]?reply|do[-_.]?not[-_.]?reply|nicht[-_.]?antworten|keine[-_.]?antwort|ne[-_.]?pas[-_.]?repondre"
-    r"|no[-_.]?responder|nao[-_.]?responda|non[-_.]?rispondere|noreply|bounces?|mailer-daemon|postmaster|devnull|null)"
-    r"(?:[-_.+].*)?@",
+    r"^(?:.{0,100}[-_.+])?(?:(?:no|not|do[-_.]?not|dont|never)[-_.]?repl(?:y|ies)|no[-_.]?answer|unattended|unmonitored|nicht[-_.]?(?:be)?antworten|(?:bitte[-_.]?)?(?:keine?|nicht)[-_.]?antworte?n?|antworten?[-_.]?nicht"
+    r"|ne[-_.]?pas[-_.]?r[eé]pondre|pas[-_.]?de[-_.]?r[eé]ponse|sans[-_.]?r[eé]ponse|no[-_.]?(?:responder|responda|respuesta|contest(?:ar|e))|n[aã]o[-_.]?(?:responder|responda|resposta)|non[-_.]?(?:rispondere|risposta)|niet[-_.]?(?:be)?antwoorden|geen[-_.]?(?:antwoord|reply)"
+    r"|nie[-_.]?odpowiada[jcć]?|brak[-_.]?odpowiedzi|svara[-_.]?(?:ej|inte)|ej[-_.]?svar(?:a)?|inget[-_.]?svar|(?:ikke|intet)[-_.]?svar|svar[-_.]?ikke|besvares[-_.]?ikke|[aä]l[aä][-_.]?vastaa|ei[-_.]?vastau(?:sta|ksia)|neodpov[ií]dat?|cevaplama(?:y[iı]n)?|yan[iı]tlama(?:y[iı]n)?|ne[-_.]?v[aá]laszolj|ne[-_.]?otvecha(?:t|yte)"
+    r"|bounces?|mailer-daemon|postmaster|devnull|dev-null|null|nobody)(?:[-_.+]?\d{0,6})(?:[-_.+].*)?@",
     re.IGNORECASE,
 )
-AUTO_SUBJECT = re.compile(
-    r"^\s*(?:re:\s*)?(?:auto(?:matic|mated)?[- ]?(?:reply|response|answer)|out of (?:the )?office|abwesen|automatische (?:antwort|abwesenheit)"
-    r"|réponse automatique|absence du bureau|respuesta autom|resposta autom|risposta automatica|automatisch antwoord|autosvar|automatiskt svar"
-    r"|automaattinen vastaus|automatyczna odpowied|odpowiedź automatyczna|автоответ|автоматический ответ|自动回复|自動回覆|自動返信|vacation (?:reply|response|auto)|on (?:annual leave|vacation)\b)",
-    re.IGNORECASE,
-)
-BOUNCE_SENDER = re.compile(r"^(?:mailer[-_]?daemon|postmaster|mail[-_]?delivery[-_.]?sub?system)@?", re.IGNORECASE)
-BOUNCE_SUBJECT = re.compile(
-    r"undeliver|delivery (?:status notification|failure|has failed|report|problem)|returned (?:mail|to sender)|mail delivery|failure notice"
-    r"|unzustellbar|nicht zugestellt|non remis|no se pudo entregar|mancato recapito|onbestelbaar|could not be delivered|not delivered",
-    re.IGNORECASE,
-)
+LIST_FIELDS = (
+    "List-Id", "List-Unsubscribe", "List-Post", "List-Help", "List-Subscribe", "X-Mailing-List", "Mailing-List",
+    "X-BeenThere", "X-Mailman-Version", "X-ML-Name", "X-List", "X-CampaignId", "X-Campaign",
+)  # fmt: skip
 
 
 def _is_own(m: Message, p: Policy) -> str:
@@ -110,61 +117,27 @@ def _own_form(m: Message, p: Policy) -> str:
 
 
 def _is_bounce(m: Message, p: Policy) -> str:
-    if m.content_type == "multipart/report" and m.report:
-        return "delivery status notification (RFC 3464)"
-    if "X-Failed-Recipients" in m.headers:
-        return "X-Failed-Recipients header"
-    null_path = "Return-Path" in m.headers and m.headers.get("Return-Path").strip() in ("<>", "")
-    from_daemon = bool(BOUNCE_SENDER.match(m.sender.email))
-    if BOUNCE_SUBJECT.search(m.subject) and (from_daemon or null_path):
-        return "bounce by sender and subject"
-    return ""
+    found = read_bounce(m)
+    return found.how if found else ""
+
+
+def _complaint(m: Message, p: Policy) -> str:
+    return complaint(m)
 
 
 def _auto_reply(m: Message, p: Policy) -> str:
-    submitted = m.headers.get("Auto-Submitted").split(";")[0].strip().lower()
-    if submitted.startswith("auto-replied"):
-        return "Auto-Submitted: auto-replied (RFC 3834)"
-    for name in (
-        "X-Autoreply",
-        "X-Autorespond",
-        "X-Autoresponder",
-        "X-Auto-Reply",
-        "X-Vacation",
-        "X-Auto-Reply-From",
-    ):
-        if name in m.headers and m.headers.get(name).strip().lower() not in ("no", "false", "0"):
-            return f"{name} header"
-    if m.headers.get("Precedence").strip().lower() in ("auto_reply", "auto-reply"):
-        return "Precedence: auto_reply"
-    if m.headers.get("Delivered-To").strip().lower() == "autoresponder":
-        return "Delivered-To: autoresponder"
-    if m.content_type == "multipart/report" and not m.report:
-        return "message disposition notification (RFC 8098)"
-    if AUTO_SUBJECT.search(m.subject):
-        return "subject of an automatic reply"
-    return ""
+    return automatic_reply(m)
 
 
 def _auto_generated(m: Message, p: Policy) -> str:
-    submitted = m.headers.get("Auto-Submitted").split(";")[0].strip().lower()
-    if submitted and submitted != "no":
-        return f"Auto-Submitted: {submitted[:40]} (RFC 3834)"
-    if "X-Auto-Response-Suppress" in m.headers and _suppresses_all(m.headers.get("X-Auto-Response-Suppress")):
-        return "X-Auto-Response-Suppress header"
-    return ""
-
-
-def _suppresses_all(value: str) -> bool:
-    wants = {word.strip().lower() for word in value.split(",")}
-    return bool(wants & {"all", "oof", "autoreply"})
+    return automatic_mail(m)
 
 
 def _is_list(m: Message, p: Policy) -> str:
     named = " ".join(m.headers.get(name) for name in ("List-Id", "List-Post", "X-Mailing-List", "X-BeenThere")).lower()
     if any(own in named for own in p.own_lists):
         return ""
-    for name in ("List-Id", "List-Unsubscribe", "List-Post", "X-Mailing-List", "X-BeenThere"):
+    for name in LIST_FIELDS:
         if m.headers.get(name):
             return f"{name} header"
     if (precedence := m.headers.get("Precedence").strip().lower()) in ("bulk", "list", "junk"):
@@ -192,6 +165,10 @@ def _forged(m: Message, p: Policy) -> str:
     return "DMARC fail according to our own server" if dmarc_failed(m.headers, p.authserv_id) else ""
 
 
+def _spam(m: Message, p: Policy) -> str:
+    return spam_reason(m.headers, p.spam_score)
+
+
 def _no_address(m: Message, p: Policy) -> str:
     return "" if requester(m, p).email else "no address to answer to"
 
@@ -214,24 +191,59 @@ def requester(m: Message, p: Policy) -> Address:
     return m.sender
 
 
+def _is_person(m: Message, p: Policy) -> bool:
+    """Whether the operator says that this sender is a person."""
+    return m.sender.email in p.people or f"@{m.sender.domain}" in p.people
+
+
 Test = Callable[[Message, Policy], str]
-# name, test, kind, ticket, acknowledge, reopen, to triage. `ticket` may name a setting of Policy.
-TABLE: tuple[tuple[str, Test, Kind, bool | str, bool, bool, bool], ...] = (
-    ("own mail", _is_own, Kind.OWN, False, False, False, False),
-    ("own form", _own_form, Kind.PERSON, True, True, True, False),
-    ("own address", _own_address, Kind.OWN, False, False, False, False),
-    ("bounce", _is_bounce, Kind.BOUNCE, False, False, False, False),
-    ("automatic reply", _auto_reply, Kind.AUTO_REPLY, "auto_replies", False, False, False),
-    ("automatic mail", _auto_generated, Kind.AUTO_REPLY, "auto_generated", False, False, False),
-    ("list", _is_list, Kind.PERSON, True, False, True, False),
-    ("null return path", _null_path, Kind.PERSON, True, False, True, False),
-    ("no-reply sender", _no_reply, Kind.PERSON, True, False, True, False),
-    ("suppressed", _suppressed, Kind.PERSON, True, False, True, False),
-    ("DMARC failure", _forged, Kind.PERSON, True, False, False, True),
-    ("no address", _no_address, Kind.PERSON, True, False, False, True),
-    ("several Reply-To", _several_reply_to, Kind.PERSON, True, False, True, False),
-    ("person", _always, Kind.PERSON, True, True, True, False),
-)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table: what it looks for, and its answers.
+
+    Attributes:
+        name: as the audit log shows it.
+        test: says in words why a mail is of this row; empty when it is not.
+        kind: what such a mail is.
+        ticket: it may open a ticket; or the setting of Policy that decides.
+        acknowledge: it may be acknowledged.
+        reopen: it may reopen a closed ticket.
+        to_triage: it goes to triage whatever its text says.
+        of_machines: it gives way where the operator says that the sender is a person.
+    """
+
+    name: str
+    test: Test
+    kind: Kind
+    ticket: bool | str
+    acknowledge: bool
+    reopen: bool
+    to_triage: bool = False
+    of_machines: bool = False
+
+
+OWN, BOUNCE, AUTO, PERSON = Kind.OWN, Kind.BOUNCE, Kind.AUTO_REPLY, Kind.PERSON
+# The first row whose test finds a reason answers.   ticket            acknowledge  reopen
+TABLE: tuple[Row, ...] = (
+    Row("own mail", _is_own, OWN,                     False,            False, False),
+    Row("own form", _own_form, PERSON,                True,             True,  True),
+    Row("own address", _own_address, OWN,             False,            False, False),
+    Row("bounce", _is_bounce, BOUNCE,                 False,            False, False),
+    Row("complaint", _complaint, AUTO,                "complaints",     False, False, to_triage=True),
+    Row("automatic reply", _auto_reply, AUTO,         "auto_replies",   False, False, of_machines=True),
+    Row("automatic mail", _auto_generated, AUTO,      "auto_generated", False, False, of_machines=True),
+    Row("list", _is_list, PERSON,                     True,             False, True, of_machines=True),
+    Row("null return path", _null_path, PERSON,       True,             False, True, of_machines=True),
+    Row("no-reply sender", _no_reply, PERSON,         True,             False, True, of_machines=True),
+    Row("suppressed", _suppressed, PERSON,            True,             False, True),
+    Row("DMARC failure", _forged, PERSON,             "forged",         False, False, to_triage=True),
+    Row("spam", _spam, PERSON,                        "spam",           False, False, to_triage=True),
+    Row("no address", _no_address, PERSON,            True,             False, False, to_triage=True),
+    Row("several Reply-To", _several_reply_to, PERSON, True,            False, True),
+    Row("person", _always, PERSON,                    True,             True,  True),
+)  # fmt: skip
 
 
 def screen(message: Message, policy: Policy) -> Screening:
@@ -244,10 +256,12 @@ def screen(message: Message, policy: Policy) -> Screening:
     Returns:
         The row's answers with the reason found.
     """
-    for name, test, kind, ticket, acknowledge, reopen, to_triage in TABLE:
-        reason = test(message, policy)
-        if reason:
-            opens = ticket if isinstance(ticket, bool) else getattr(policy, ticket) == "ticket"
+    person = _is_person(message, policy)
+    for row in TABLE:
+        if person and row.of_machines:
+            continue
+        if reason := row.test(message, policy):
+            opens = row.ticket if isinstance(row.ticket, bool) else getattr(policy, row.ticket) == "ticket"
             who = requester(message, policy)
-            return Screening(name, kind, opens, acknowledge, reopen, reason, who, to_triage)
+            return Screening(row.name, row.kind, opens, row.acknowledge, row.reopen, reason, who, row.to_triage)
     raise AssertionError("the last row matches everything")

@@ -61,3 +61,24 @@ def test_without_a_name_nothing_is_believed() -> None:
 )
 def test_a_sender_cannot_write_results_with_its_own_address(sender: str) -> None:
     assert dmarc_failed(fields(f"{OURS}; spf=pass smtp.mailfrom={sender}; dmarc=fail"), OURS)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"{OURS} spf=pass smtp.mailfrom=x.example dkim=none dmarc=fail header.from=x.example",
+        f"{OURS};spf=pass,dkim=none ; dmarc=fail(p=reject dis=none)",
+        f'{OURS}; dmarc=fail reason="an unclosed quote',
+        f"{OURS}; (an unclosed comment; dmarc=pass) dmarc=fail",
+        f"{OURS}; spf=pass smtp.mailfrom=a dmarc=pass; dmarc=fail",
+    ],
+)
+def test_fields_that_break_the_grammar_are_read(value: str) -> None:
+    assert dmarc_failed(fields(value), OURS)
+
+
+def test_a_server_that_names_itself_not_at_all() -> None:
+    value = "spf=fail (sender IP is 192.0.2.1) smtp.mailfrom=x.example; dkim=none; dmarc=fail action=oreject"
+    assert results(fields(value, f"{OURS}; dmarc=pass"), "*") == {"spf": "fail", "dkim": "none", "dmarc": "fail"}
+    assert not dmarc_failed(fields(f"{OURS}; dmarc=pass", value), "*")
+    assert results(fields(value), OURS) == {}
