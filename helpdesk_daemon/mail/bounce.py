@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from helpdesk_daemon.mail.bounce_flufl import flufl_recipients
-from helpdesk_daemon.mail.bounce_report import Recipient, recipients, service_notification
+from helpdesk_daemon.mail.bounce_report import Recipient, enclosed_recipients, recipients, service_notification
 from helpdesk_daemon.mail.bounce_returned import returned_to, returns_mail
 from helpdesk_daemon.mail.bounce_text import STATUS, Named, about, named_in, notice
 from helpdesk_daemon.mail.bounce_words import (
@@ -14,6 +14,7 @@ from helpdesk_daemon.mail.bounce_words import (
     DAEMON,
     DAEMON_NAME,
     DELAY,
+    FULL,
     GIVEN_UP,
     GREETING,
     HARD,
@@ -26,7 +27,10 @@ from helpdesk_daemon.mail.headers import addresses, one_line
 from helpdesk_daemon.mail.message import Message
 
 OPENING_LINES = 8  # filled lines in which a notice says what it is
-DEAD = ("5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.0", "5.2.1", "5.0.0", "5.5.0", "5.4.4", "5.7.17")
+# Enhanced status codes that speak of the address (RFC 3463 section 3.2), and those that say nothing.
+DEAD = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
+VAGUE = frozenset({"5.0.0", "5.1.0", "5.2.0", "5.5.0"})
+ABOUT_SENDER = frozenset({"5.1.7", "5.1.8"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ def read_bounce(message: Message) -> Bounce | None:
     how = _recognised(message, reported)
     if not how:
         return None
+    reported = reported or enclosed_recipients(message)
     if not reported:
         return _read_words(message, how)
     failed = tuple(_failed(r.address, r.status, r.diagnostic) for r in reported if r.action == "failed")
@@ -98,7 +103,7 @@ def _read_words(m: Message, how: str) -> Bounce:
     """A bounce without a delivery report: what its words say, by the first reading that finds somebody."""
     lines = notice(m.text)
     said = " ".join(" ".join(lines).split())[:1_000]
-    listed = _unique(a.email for a in addresses(m.headers.get_all("X-Failed-Recipients")))
+    listed = _unique(a.email for a in addresses([v[:10_000] for v in m.headers.get_all("X-Failed-Recipients")[:20]]))
     delayed, failed = ((), listed) if listed else flufl_recipients(m.headers, m.content_type, m.text)
     if failed and not (listed and _is_delay(m.subject, lines)):
         return Bounce(how, tuple(_failed(address, "", about(address, lines) or said) for address in failed))
@@ -225,8 +230,10 @@ def _is_hard(status: str, diagnostic: str) -> bool:
 
     Words go before codes: many servers answer 550 or 5.0.0 to everything.
     """
+    if FULL.search(diagnostic) or status.startswith("4") or status in ABOUT_SENDER:
+        return False
     if HARD.search(diagnostic):
-        return not status.startswith("4")
+        return True
     if SOFT.search(diagnostic):
         return False
-    return status in DEAD
+    return status in DEAD or (status in VAGUE and not diagnostic.partition(";")[2].strip())

@@ -11,6 +11,12 @@ from helpdesk_daemon.mail.message import Attachment, Message
 
 MAX_REPORT = 300_000
 MAX_PART = 100_000
+MAX_HEAD = 10_000
+MAX_RECIPIENTS = 1_000
+MAX_ATTACHED = 20
+WRAPPED = (b"multipart/report", b"delivery-status")
+BLANK = re.compile(r"\n(?:[ \t]*\n)+")
+RECIPIENT_FIELDS = frozenset({"final-recipient", "original-recipient"})
 FIELD = re.compile(r"^([A-Za-z][A-Za-z0-9-]{1,60})[ \t]{0,4}:[ \t]*(.{0,2000})")
 ACTION = re.compile(r"^\W{0,4}(failed|fail|error|delayed|delivered|relayed|expanded)", re.IGNORECASE)
 STATUS_TYPES = frozenset({"message/delivery-status", "message/global-delivery-status", "text/delivery-status"})
@@ -37,17 +43,38 @@ class Recipient:
 
 def recipients(message: Message) -> tuple[Recipient, ...]:
     """Every recipient that the delivery reports of a mail name."""
-    found = [r for text in _reports(message) for block in re.split(r"\n[ \t]*\n", text) if (r := _recipient(block))]
-    return tuple(dict.fromkeys(found)) or service_notification(message.text)
+    return _read(_reports(message)) or service_notification(message.text)
+
+
+def enclosed_recipients(message: Message) -> tuple[Recipient, ...]:
+    """The same for a report that a gateway wrapped into a mail of its own, to add a disclaimer.
+
+    Only for mail that is known to be a bounce: a person may send us one and ask what it means.
+    """
+    attached = [a for a in message.attachments[:MAX_ATTACHED] if a.content_type == "message/rfc822"]
+    return _read([_text(a) for a in attached if all(word in a.content[:MAX_HEAD].lower() for word in WRAPPED)])
+
+
+def _read(texts: list[str]) -> tuple[Recipient, ...]:
+    found: dict[Recipient, None] = {}
+    for text in texts:
+        lines = text[:MAX_REPORT].replace("\r\n", "\n").replace("\r", "\n")
+        for block in BLANK.split(lines):
+            found.update(dict.fromkeys(r for fields in _fields(block) if (r := _recipient(fields))))
+            if len(found) > MAX_RECIPIENTS:
+                break
+    return tuple(found)
 
 
 def _reports(message: Message) -> list[str]:
     texts = [message.report] if message.report else []
-    texts += [_text(a) for a in message.attachments if a.content_type in STATUS_TYPES]
+    texts += [_text(a) for a in message.attachments[:MAX_ATTACHED] if a.content_type in STATUS_TYPES]
     if not texts and message.content_type == "multipart/report":  # a report whose structure is broken
-        texts += [_text(a) for a in message.attachments if _unread(a) and MAYBE.search(a.content[:MAX_PART])]
+        texts += [
+            _text(a) for a in message.attachments[:MAX_ATTACHED] if _unread(a) and MAYBE.search(a.content[:MAX_PART])
+        ]
         texts.append(message.text[:MAX_PART])
-    return [text[:MAX_REPORT].replace("\r\n", "\n").replace("\r", "\n") for text in texts]
+    return texts
 
 
 def _unread(attachment: Attachment) -> bool:
@@ -58,23 +85,27 @@ def _text(attachment: Attachment) -> str:
     return attachment.content[:MAX_PART].decode("utf-8", "replace")
 
 
-def _fields(block: str) -> dict[str, str]:
-    """The fields of a block, names lower-cased, folded lines joined; the first of each name counts."""
+def _fields(block: str) -> list[dict[str, str]]:
+    """The fields of a block, names lower-cased, folded lines joined; the first of each name counts.
+
+    Some servers leave out the empty line between two recipients; a second recipient begins a new block.
+    """
     fields: dict[str, str] = {}
-    name = ""
+    blocks, name = [fields], ""
     for line in block.split("\n"):
         if line[:1] in " \t" and name:
             fields[name] = f"{fields[name]} {line.strip()}"[:2000]
         elif match := FIELD.match(line):
             name = match.group(1).lower()
-            if name in fields:
-                name = f"again-{name}"
+            if name in fields and name in RECIPIENT_FIELDS:
+                fields = {}
+                blocks.append(fields)
+            name = name if name not in fields else f"again-{name}"
             fields[name] = match.group(2).strip()
-    return fields
+    return blocks
 
 
-def _recipient(block: str) -> Recipient | None:
-    fields = _fields(block)
+def _recipient(fields: dict[str, str]) -> Recipient | None:
     address = _address(fields)
     status = fields.get("status", "").split("(")[0].strip()
     action = ACTION.match(fields.get("action", ""))
@@ -102,34 +133,38 @@ def _address(fields: dict[str, str]) -> str:
 
 
 def service_notification(text: str) -> tuple[Recipient, ...]:
-    """Recipients of a notification that Amazon SES mails as JSON; empty for any other text."""
-    start = text[:MAX_PART].lstrip()
-    if not start.startswith("{") or '"notificationType"' not in start:
-        return ()
-    try:
-        found, _ = json.JSONDecoder().raw_decode(start)
-    except (ValueError, RecursionError):
-        return ()
+    """Recipients of a notification that Amazon SES mails as JSON, bare or within one of SNS; empty for other text."""
+    found = _json(text[:MAX_PART]) if "notificationType" in text[:MAX_HEAD] else {}
+    if "notificationType" not in found:
+        found = _json(str(found.get("Message", "")))
     kind = str(found.get("notificationType", ""))
     if kind == "Bounce":
-        bounce = _object(found.get("bounce"))
-        action = "failed"
-        listed = bounce.get("bouncedRecipients")
-    elif kind == "Delivery":
-        action = "delivered"
-        listed = [{"emailAddress": a} for a in _list(_object(found.get("delivery")).get("recipients"))]
-    else:
-        return ()
-    return tuple(
-        Recipient(
-            str(r.get("emailAddress", "")).lower(),
-            action,
-            str(r.get("status", ""))[:12],
-            str(r.get("diagnosticCode", ""))[:1000],
-        )
-        for r in map(_object, _list(listed))
-        if "@" in str(r.get("emailAddress", ""))
-    )
+        return _service_recipients("failed", _list(_object(found.get("bounce")).get("bouncedRecipients")))
+    if kind == "Delivery":
+        reached = _list(_object(found.get("delivery")).get("recipients"))
+        return _service_recipients("delivered", [{"emailAddress": address} for address in reached])
+    return ()
+
+
+def _json(text: str) -> dict[str, object]:
+    """The object a text begins with, lines broken by mail joined again; empty when it is none."""
+    joined = re.sub(r"!?\n ?", "", text.lstrip())
+    if not joined.startswith("{"):
+        return {}
+    try:
+        return _object(json.JSONDecoder(strict=False).raw_decode(joined)[0])
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _service_recipients(action: str, listed: list[object]) -> tuple[Recipient, ...]:
+    found = []
+    for entry in map(_object, listed):
+        address = EMAIL.search(str(entry.get("emailAddress", ""))[:500])
+        if address:
+            status, said = str(entry.get("status", "")), str(entry.get("diagnosticCode", ""))
+            found.append(Recipient(address.group().lower(), action, status[:12], said[:1000]))
+    return tuple(found)
 
 
 def _object(value: object) -> dict[str, object]:

@@ -81,13 +81,17 @@ DELAY = re.compile(
 
 # What makes a failure permanent for the address itself, or not.
 HARD = re.compile(
-    r"(?:user|recipient|mailbox|account|addressee?|address|userid|alias|customer|member|person|inbox)s?\b.{0,40}\b(?:unknown|not (?:known|found|exist|listed|recognized|valid|a valid|active|here|local)|does(?: not|n't) (?:exist|have)|invalid|disabled|inactive|discontinued|suspended|closed|deleted|expired|no longer|rejected: user|lookup failed)"
-    r"|(?:unknown|invalid|no such|nonexistent|non-existent|bad|illegal|inactive|unrouteable|unrouteable mail|disabled|no|not our) (?:user|recipient|mailbox|account|address|addressee|local.?part|person|domain|host|customer|final delivery userid)|no such user|user unknown|no mailbox here|no account|host (?:unknown|not found)|domain (?:not found|does not exist|unknown)|name or service not known"
-    r"|nxdomain|no mx|null mx|does not accept mail|no longer (?:valid|available|exists|works|employed|with|accept)|has moved|unrouteable|recipientnotfound|resolver\.adr|account that you tried to reach does not exist|name .{0,20}not recognized|unable to look ?up|couldn't find any host|no valid (?:hosts|cert)|not a yahoo|user doesn't have|recipient (?:name is )?not recognized|unbekannt|existiert nicht|n'existe pas|no existe|non esiste|não existe|bestaat niet|nie istnieje|не существует|неизвест|不存在|存在しません",
+    r"(?:user|recipient|mailbox|account|addressee?|address|userid|alias|customer|member|person|inbox)s?\b.{0,40}\b(?:unknown|not (?:known|found|exist|listed|recognized|valid|a valid|active|here|local)|does(?: not|n't) (?:exist|have)|invalid|discontinued|closed|deleted|no longer|rejected: user|lookup failed)"
+    r"|(?:unknown|invalid|no such|nonexistent|non-existent|bad|illegal|unrouteable|unrouteable mail|no|not our) (?:user|recipient|mailbox|account|address|addressee|local.?part|person|domain|host|customer|final delivery userid)|no such user|user unknown|no mailbox here|no account|host (?:unknown|not found)|domain (?:not found|does not exist|unknown)|name or service not known"
+    r"|nxdomain|no mx\b|null ?mx|indicated no smtp service|domain .{0,20}not reachable|does not accept mail|no longer (?:valid|available|exists|works|employed|with|accept)|has moved|unrouteable|recipientnotfound|resolver\.adr|account that you tried to reach does not exist|name .{0,20}not recognized|unable to look ?up|couldn't find (?:any host|a mail exchanger)|no valid (?:hosts|cert)|not a yahoo|user doesn't have|recipient (?:name is )?not recognized|unbekannt|existiert nicht|n'existe pas|no existe|non esiste|não existe|bestaat niet|nie istnieje|не существует|неизвест|不存在|存在しません",
+    re.IGNORECASE,
+)
+FULL = re.compile(
+    r"quota|mailbox (?:is |was )?(?:full|size)|mailfolder is full|(?:inbox|mailbox|folder|account) (?:is )?full|exceeds? (?:allowed|the maximum|maximum)|exceeded .{0,30}(?:storage|size|limit|quota)|too (?:large|big|much mail|many)|insufficient (?:system )?(?:storage|resource|disk)|out of storage|storage|size (?:limit|exceed)|over ?limit",
     re.IGNORECASE,
 )
 SOFT = re.compile(
-    r"quota|mailbox (?:is |was )?(?:full|size)|mailfolder is full|(?:inbox|mailbox|folder|account) (?:is )?full|exceeds? (?:allowed|the maximum|maximum)|exceeded .{0,30}(?:storage|size|limit|quota)|too (?:large|big|much mail|many)|insufficient (?:system )?(?:storage|resource|disk)|out of storage|storage|size (?:limit|exceed)|over ?limit"
+    r"disabled|inactive|suspended|frozen"
     r"|temporar|try (?:again|later)|grey-?list|gray-?list|timed? ?out|timeout|deferred|delayed|expired|connection (?:refused|reset|lost|dropped)|could ?n[o']t connect|unable to connect|not responding|no route|loop|hop count|too many hops|spam|virus|malware|junk|blacklist|blocklist|blocked|block list|reputation|policy|dmarc|dkim|\bspf\b|not allowed|unauthenticated|authenticat|relay|denied|refused|content|\bbanned\b|rate|throttl|busy|unavailable or busy|postfach voll|speicher|boîte pleine|buzón lleno|casella piena|caixa cheia|full up|переполн|已满|已滿|容量|一杯",
     re.IGNORECASE,
 )

@@ -77,6 +77,33 @@ def test_internationalised_reports() -> None:
     assert failed_recipients(parse(multipart([part], "report"))) == ("zoë@x.example",)
 
 
+def test_two_recipients_without_an_empty_line_between_them() -> None:
+    block = (
+        "Final-Recipient: rfc822; a@x.example\r\nOriginal-Recipient: rfc822; a@x.example\r\nAction: failed\r\nStatus: 5.2.2\r\n"
+        "Final-Recipient: rfc822; b@x.example\r\nOriginal-Recipient: rfc822; b@x.example\r\nAction: failed\r\nStatus: 5.1.1"
+    )
+    found = read_bounce(report(block))
+    assert found
+    assert [(f.address, f.hard) for f in found.failed] == [("a@x.example", False), ("b@x.example", True)]
+
+
+def wrapped(sender: str) -> Message:
+    inner = multipart(
+        [("Content-Type: message/delivery-status", b"Final-Recipient: rfc822; a@x.example\r\nAction: failed\r\n")],
+        "report; report-type=delivery-status",
+    ).replace(b"cut", b"inner")
+    outer = multipart(
+        [("Content-Type: message/rfc822", inner), ("Content-Type: text/plain", b"This mail is confidential.")]
+    )
+    mail = outer.replace(b"Ada Byron <ada@customer.example>", sender.encode(), 1)
+    return parse(mail.replace(b"Black screen", b"Delivery Status Notification (Failure)", 1))
+
+
+def test_a_report_that_a_gateway_wrapped_is_read_and_one_that_a_person_attached_is_not() -> None:
+    assert failed_recipients(wrapped("postmaster@x.example")) == ("a@x.example",)
+    assert read_bounce(wrapped("ada@customer.example")) is None
+
+
 def test_a_report_part_in_a_persons_mail_is_what_they_ask_about() -> None:
     part = ("Content-Type: message/delivery-status", b"Final-Recipient: rfc822; a@x.example\r\nAction: failed\r\n")
     question = ("Content-Type: text/plain", b"What does this mean?")
@@ -178,6 +205,8 @@ def test_a_notification_of_a_mail_service() -> None:
     found = read_bounce(message(text, sender="no-reply@sns.example", subject="AWS Notification Message"))
     assert found
     assert [(f.address, f.hard) for f in found.failed] == [("ada@x.example", True)]
+    envelope = '{"Type": "Notification",\n "Message": "' + text.replace('"', '\\"') + '"}'
+    assert failed_recipients(message(envelope)) == ("ada@x.example",)
     assert read_bounce(message('{"notificationType":"Bounce","bounce":7}')) is None
     assert read_bounce(message('{"notificationType":')) is None
 
