@@ -3,125 +3,152 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from enum import StrEnum
 
-# Stands in every forward; a reply is cut above it, so that nothing inside can travel to a customer.
-REPLY_MARKER = "— Please write above this line —"
+from helpdesk_daemon.mail import html_quotes, quotes
+from helpdesk_daemon.mail.html import html_to_text
+from helpdesk_daemon.mail.phrases import FORWARD_SUBJECT
+from helpdesk_daemon.mail.quotes import REPLY_MARKER
+from helpdesk_daemon.mail.signature import without_signature
 
-# "On 3 May 2026, Ann wrote:" as mail clients say it; folded over up to three lines when it begins so.
-OPENING = re.compile(r"^[ \t]*(?:On|Am|Le|El|Em|Il|Op|W|Dnia|Den|På|Am)\b", re.IGNORECASE)
-ANCHORED = re.compile(
-    r"[ \t]*(?:On\b.{5,300}\bwrote|Am\b.{5,300}\bschrieb\b.{0,100}|Le\b.{5,300}\ba\s+écrit|El\b.{5,300}\bescribió"
-    r"|Em\b.{5,300}\bescreveu|Il\b.{5,300}\bha\s+scritto|Op\b.{5,300}\bschreef\b.{0,100}|(?:W\s+dniu|Dnia)\b.{5,300}\bnapisał(?:\(a\)|a)?\b.{0,100}"
-    r"|(?:Den|På)\b.{5,300}\bskrev\b.{0,100})\s?[:：]?\s*",
-    re.IGNORECASE,
-)
-# The same, where only its end tells: the name and address come first.
-ENDING = re.compile(
-    r"(?:пишет|написал\(а\)|написал|написала|写道|写到|のメール|書きました"
-    r"|>\s?(?:wrote|schrieb|a écrit|escribió|escreveu|ha scritto|schreef|napisał\(a\)|napisał|napisała|skrev))\s?[:：]?\s*$"
-    r"|^\s*\d{4}[-/年]\s?\d{1,2}[-/月].{3,150}@[^\s<>]{1,255}>?\s?[:：]?\s*$",
-    re.IGNORECASE,
-)
-SEPARATOR = re.compile(
-    r"^[ \t]*-{2,}[ \t]*(?:Original Message|Ursprüngliche Nachricht|Originalnachricht|Message d'origine|Message original"
-    r"|Mensaje original|Mensagem original|Messaggio originale|Oorspronkelijk bericht|Oryginalna wiadomość|Wiadomość oryginalna"
-    r"|Ursprungligt meddelande|Oprindelig meddelelse|Opprinnelig melding|Исходное сообщение|原始邮件|元のメッセージ)[ \t]*-*[ \t]*$",
-    re.IGNORECASE,
-)
-FORWARDED = re.compile(
-    r"^[ \t]*(?:-{2,}[ \t]*(?:Forwarded message|Weitergeleitete Nachricht|Message transféré|Mensaje reenviado|Messaggio inoltrato)"
-    r"|Begin forwarded message:)",
-    re.IGNORECASE,
-)
-FROM_FIELD = re.compile(r"^[ \t]*\*?(?:From|Von|De|Da|Van|Od|Från|Fra|От|发件人|差出人)[ \t]?\*?[:：]\*?[ \t]?\S")
-OTHER_FIELD = re.compile(
-    r"^[ \t]*\*?(?:Sent|Date|To|Subject|Gesendet|Datum|An|Betreff|Envoyé|À|Objet|Enviado|Fecha|Para|Asunto|Data|Inviato|A|Oggetto"
-    r"|Verzonden|Aan|Onderwerp|Wysłano|Do|Temat|Skickat|Till|Ämne|Sendt|Til|Emne|Dato|Отправлено|Дата|Кому|Тема|发送时间|收件人|主题"
-    r"|送信日時|宛先|件名)[ \t]?\*?[:：]"
-)
-RULER = re.compile(r"^[ \t]*_{10,}[ \t]*$")
-SIGNATURE = re.compile(
-    r"^(?:--[ \t]?|Sent from (?:my |Yahoo|Outlook|Mail for).*|Get Outlook for .*|Von meinem .{2,40} gesendet.*"
-    r"|Envoyé de(?:puis)? mon .*|Enviado desde mi .*|Enviado do meu .*|Inviato da(?:l mio)? .*|Verzonden vanaf .*|Skickat från .*"
-    r"|Sendt fra .*|Wysłane z .*|Отправлено с .*)$",
-    re.MULTILINE | re.IGNORECASE,
-)
+__all__ = ["REPLY_MARKER", "new_text", "own_text"]
+
 MAX_SCAN = 100_000  # characters looked at; what is beyond is a quote or an attack
-MAX_LINE = 400  # characters of a line that can introduce a quote
-BELOW = 4  # lines below an attribution in which its quote must begin to be told by its marks
+FEW_WORDS = 40  # own words above a forwarded mail, up to which it is what its sender wants read
 
 
-def new_text(text: str) -> str:
-    """The part of a body its sender wrote now, without quotes and without the signature.
+class Cut(StrEnum):
+    """How the words of others were told."""
 
-    Quotes (behind `>` or below an attribution), a signature after `-- ` (RFC 3676 section 4.3) and
-    mail-client footers are set aside. A forwarded mail is what its sender wants read, so it stays.
+    NONE = "nothing was set aside"
+    MARKS = "quoted lines"
+    BELOW = "all below a header block, a separator or an attribution"
+    FORWARD = "all below the head of a forwarded mail"
+    MARKER = "all below a request to write above it"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A body, taken apart.
+
+    Attributes:
+        own: what the sender wrote, signature included.
+        below: everything from the place on where the rest was cut off.
+        cut: how the words of others were told.
+    """
+
+    own: str
+    below: str
+    cut: Cut
+
+
+def new_text(text: str, html: str = "", subject: str = "") -> str:
+    """The part of a body its sender wrote now, without quotes, signature and what clients and gateways add.
+
+    A forwarded mail is what its sender wants read: it stays below a few words, and where there are none.
 
     Args:
         text: the whole body, line breaks as `\\n`.
+        html: the HTML form of the same body, where there is one; its structure shows quotes that words do not.
+        subject: tells a forward that looks like a reply.
 
     Returns:
         Text without leading and trailing empty lines; empty when everything was quoted.
     """
-    own = own_text(text, keep_forwarded=True)
-    signature = SIGNATURE.search(own)
-    return own[: signature.start()].strip() if signature else own
+    split = _split(text, html)
+    own = without_signature(_without_marked_signature(split.own, html))
+    forwards = split.cut is Cut.FORWARD or (split.cut is Cut.BELOW and FORWARD_SUBJECT.match(subject[:50]) is not None)
+    words = len(own.split()) if any(map(str.isalnum, own)) else 0
+    if (forwards and words <= FEW_WORDS) or (split.cut is Cut.BELOW and not words):
+        return f"{own}\n\n{split.below}".strip()
+    return own
 
 
-def own_text(text: str, keep_forwarded: bool = False) -> str:
+def own_text(text: str, html: str = "") -> str:
     """The part of a body its sender wrote now, signature included; nothing quoted or forwarded is left.
 
     Args:
         text: the whole body, line breaks as `\\n`.
-        keep_forwarded: everything from a forwarded mail on stays.
+        html: the HTML form of the same body, where there is one.
     """
-    lines = text[:MAX_SCAN].split("\n")
+    return _split(text, html).own
+
+
+def _split(text: str, html: str) -> Split:
+    found = _split_lines(text[:MAX_SCAN].split("\n"))
+    if found.cut not in (Cut.NONE, Cut.MARKS) or not html:
+        return found
+    shown = html_quotes.without_quotes(html)
+    if shown is None:
+        return found
+    inner = _split_lines(html_to_text(shown)[:MAX_SCAN].split("\n"))
+    if len(inner.own) >= len(found.own) or (found.cut is Cut.MARKS and not inner.own):
+        return found
+    return Split(inner.own, text.strip() if not inner.own else inner.below, Cut.BELOW)
+
+
+def _split_lines(lines: list[str]) -> Split:
+    """Walk down the lines to where the words of others begin and do not end."""
     kept: list[str] = []
+    cut = Cut.NONE
+    typed = quotes.marks_are_typed(lines)
     at = 0
     while at < len(lines):
-        line = lines[at]
-        if REPLY_MARKER[2:-2] in line or SEPARATOR.match(line[:MAX_LINE]) or _header_block(lines, at):
-            break
-        if FORWARDED.match(line[:MAX_LINE]):
-            kept += lines[at:] if keep_forwarded else []
-            break
-        folded = _attribution(lines, at)
-        if folded:
-            at += folded
-            # With `>` marks the lines themselves tell quote from answer; without, all below is the quote.
-            if not any(below.startswith(">") for below in lines[at : at + BELOW]):
-                break
-            continue
-        if not line.lstrip(" ").startswith(">"):
-            kept.append(line)
-        at += 1
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
+        ending = _ending(lines, at)
+        if ending is not Cut.NONE:
+            return _finish(kept, lines[at:], ending)
+        count, marked = quotes.attribution(lines, at)
+        if count and not marked:
+            return _finish(kept, lines[at:], Cut.BELOW)
+        if count or not (_is_own(lines, at) or typed):
+            cut = Cut.MARKS
+            if count:
+                _drop_rulers(kept)
+        else:
+            kept.append(lines[at])
+        at += count or 1
+    return Split(_tidy(kept), "", cut)
 
 
-def _attribution(lines: list[str], at: int) -> int:
-    """How many lines from here on say who wrote the quote below; 0 for none."""
-    first = lines[at]
-    if len(first) > MAX_LINE or not first.strip():
-        return 0
-    if ENDING.search(first):
-        return 1
-    if not OPENING.match(first):
-        return 0
-    joined = ""
-    for count, line in enumerate(lines[at : at + 3], 1):
-        if not line.strip() or len(line) > MAX_LINE:
-            return 0
-        joined = f"{joined} {line.strip()}".strip()
-        if ANCHORED.fullmatch(joined):
-            return count
-    return 0
+def _ending(lines: list[str], at: int) -> Cut:
+    """How the sender's words end at this line; not at all, mostly."""
+    if quotes.asks_to_write_above(lines[at]):
+        return Cut.MARKER
+    if quotes.is_forward(lines[at]):
+        return Cut.FORWARD
+    if quotes.is_original(lines[at]) or quotes.header_block(lines, at):
+        return Cut.BELOW
+    return Cut.NONE
 
 
-def _header_block(lines: list[str], at: int) -> bool:
-    """Whether the header fields of a quoted mail begin here, as Outlook writes them."""
-    if RULER.match(lines[at][:MAX_LINE]):
-        following = [line for line in lines[at + 1 : at + 4] if line.strip()]
-        return bool(following) and bool(FROM_FIELD.match(following[0][:MAX_LINE]))
-    if not FROM_FIELD.match(lines[at][:MAX_LINE]):
-        return False
-    return any(OTHER_FIELD.match(line[:MAX_LINE]) for line in lines[at + 1 : at + 4])
+def _is_own(lines: list[str], at: int) -> bool:
+    return not (quotes.is_marked(lines[at]) or quotes.is_remnant(lines, at))
+
+
+def _finish(kept: list[str], below: list[str], cut: Cut) -> Split:
+    _drop_rulers(kept)
+    return Split(_tidy(kept), "\n".join(below).strip(), cut)
+
+
+def _drop_rulers(kept: list[str]) -> None:
+    """Take away the rulers that a client drew above the quote."""
+    last = len(kept)
+    while last and (not kept[last - 1].strip() or quotes.is_ruler(kept[last - 1])):
+        last -= 1
+        if kept[last].strip():
+            del kept[last:]
+
+
+def _tidy(lines: list[str]) -> str:
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _without_marked_signature(own: str, html: str) -> str:
+    """Cut off a signature that the HTML form marks as one, when the text ends with the same words."""
+    for fragment in html_quotes.signatures(html) if html else ():
+        signature = html_to_text(fragment).split()
+        starts = [match.start() for match in re.finditer(r"\S+", own)]
+        if 0 < len(signature) < len(starts) and own.split()[-len(signature) :] == signature:
+            own = own[: starts[-len(signature)]].rstrip()
+    return own

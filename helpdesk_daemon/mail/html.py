@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from helpdesk_daemon.mail.html_quotes import only_indents
+
 BLOCKS = frozenset(
     [
         "address",
@@ -110,7 +112,7 @@ def html_to_text(html: str) -> str:
                 _link(writer, node)
             elif tag == "pre":
                 preformatted -= 1
-            elif tag == "blockquote":
+            elif tag == "blockquote" and not only_indents(node.attributes):  # type: ignore[attr-defined]
                 writer.newline(1)
                 start = quotes.pop()
                 if len(quotes) < MAX_QUOTES:
@@ -136,7 +138,7 @@ def html_to_text(html: str) -> str:
             writer.text("- ", False)
         elif tag == "pre":
             preformatted += 1
-        elif tag == "blockquote":
+        elif tag == "blockquote" and not only_indents(node.attributes):  # type: ignore[attr-defined]
             quotes.append(len(writer.parts))
         stack.append((node, True))
         stack.extend((child, False) for child in reversed(list(node.iter(include_text=True))))  # type: ignore[attr-defined]

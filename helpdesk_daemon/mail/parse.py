@@ -197,7 +197,7 @@ def _message(fields: Headers, parts: Parts, content_type: str, limits: Limits) -
         content_type=content_type,
         text=text,
         html=parts.html,
-        new_text=body.new_text(text),
+        new_text=body.new_text(text, parts.html, fields.get("Subject")),
         attachments=tuple(parts.attachments),
         report=parts.report,
         defects=tuple(dict.fromkeys(parts.defects)),

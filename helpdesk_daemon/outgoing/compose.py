@@ -135,7 +135,7 @@ class Composer:
         """An agent's answer to the customer, or to another who takes part: only new text, under our address."""
         to = recipient or Address(ticket.requester_name, ticket.requester_email)
         private = (message.sender.email, department.address, ticket.address, *department.agents)
-        text = without_addresses(own_text(message.text), private, self.identity.address)
+        text = without_addresses(own_text(message.text, message.html), private, self.identity.address)
         fields: list[Field] = [
             ("From", phrase(self.identity.name, self.identity.address)),
             ("To", phrase(to.name, to.email)),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from helpdesk_daemon.mail.authentication import dmarc_failed
+from helpdesk_daemon.mail.body import own_text
 from helpdesk_daemon.mail.bounce import failed_recipients
 from helpdesk_daemon.mail.message import Address, Message
 from helpdesk_daemon.mail.screen import Kind, Policy, Screening, screen
@@ -198,7 +199,7 @@ def _agent_reply(case: Case, ticket: Ticket) -> Outcome:
         return _hold(case, ticket, "it fails DMARC, so its sender may be forged")
     if COMMAND.match(message.new_text):
         return _hold(case, ticket, "it begins with a # word")
-    if not message.new_text and not message.attachments:
+    if not own_text(message.text, message.html) and not message.attachments:
         return _hold(case, ticket, "no new text was found above the quoted mail")
     if not deliverable(ticket.requester_email):
         return _hold(case, ticket, f"the customer's address {ticket.requester_email!r} cannot be written to")

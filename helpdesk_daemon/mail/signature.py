@@ -1,0 +1,144 @@
+"""What stands below and around a sender's own words: signatures, "Sent from my phone", disclaimers, list footers.
+
+Works on text from which quotes are gone already. Precision first: what may be content stays.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from helpdesk_daemon.mail import closing_phrases as phrases
+
+MAX_LINE = 300  # characters of a line that is looked at
+SIGNATURE_LINES = 15  # non-empty lines below `-- ` that can be a signature
+SIGNATURE_WIDTH = 160  # characters of its longest line
+CONTACT_LINES = 10  # non-empty lines of a signature that begins with a closing phrase or with a name
+CONTACT_WIDTH = 90
+FOOTER_LINES = 8  # non-empty lines of a mailing list's footer
+LEGAL_SPAN = 3_000  # characters of a paragraph in which the words of a disclaimer are looked for
+
+DELIMITER = re.compile(r"(?:--|—|– )[ \t\xa0]{0,3}$")
+RULER = re.compile(r"[ \t]{0,4}(?:_{2,200}|-{5,200}|={5,200}|\*{5,200})[ \t]{0,4}$")
+FOOTER = re.compile(r"https?://|www\.|mailing list|unsubscribe|\S@\S", re.IGNORECASE)
+CLIENT = re.compile(
+    rf"[ \t*_]{{0,4}}(?:{'|'.join((*phrases.SENT_FROM, *phrases.APPENDED))})[ \t*_]{{0,4}}$", re.IGNORECASE
+)
+BANNER = re.compile(rf"(?:{'|'.join(phrases.BANNER)})", re.IGNORECASE)
+DISCLAIMER = re.compile(rf"(?:{'|'.join(phrases.DISCLAIMER)})", re.IGNORECASE)
+LEGAL = re.compile(rf"(?:{phrases.LEGAL_WORDS})", re.IGNORECASE)
+CLOSING = re.compile(
+    rf"[ \t]{{0,4}}(?:{'|'.join(phrases.CLOSINGS)})[ \t]{{0,3}}[,.!]{{0,3}}[ \t]{{0,4}}$", re.IGNORECASE
+)
+
+PHONE = re.compile(r"(?:\b(?:tel|phone|mobile|mob|cell|fax|office|direct|telefon|telefax|handy|mobil|tél|téléphone|teléfono|telefone|telefoon|тел)\w{0,4}\b"
+                   r"|^[ \t]{0,4}[PTMFD])[ \t]{0,3}[.:/|]?[ \t]{0,3}[+(]?\d[\d\s()./-]{5,24}\d|^[ \t]{0,4}\+?[(\d][\d\s()./-]{7,20}\d[ \t]{0,4}$", re.IGNORECASE)  # fmt: skip
+WEB = re.compile(
+    r"^[ \t]{0,4}(?:\w{1,10}[ \t]{0,2}[:|][ \t]{0,2})?[<(]?(?:https?://|www\.|[\w.+-]{1,60}@)[\w.-]{1,100}\S{0,100}[ \t]{0,4}$",
+    re.IGNORECASE,
+)
+POSITION = re.compile(rf"(?<!\w)(?:{phrases.POSITIONS})(?!\w)")
+COMPANY = re.compile(rf"(?<!\w)(?:{phrases.COMPANIES})(?!\w)")
+CONTACTS = (PHONE, WEB, POSITION, COMPANY)
+NAME = re.compile(
+    r"[ \t]{0,4}(?:(?:Dr|Mr|Mrs|Ms|Prof|Dipl)\.?-?\w{0,5}\.? ){0,2}[^\W\d_][\w'’-]{0,20}\.?(?: [^\W\d_][\w'’.-]{0,20}){1,3},?[ \t]{0,4}$"
+)
+NUMBERED = re.compile(r"\b(?:order|invoice|ticket|customer|account|serial|case|bestell|kunden|rechnung|commande|client|pedido|cliente|factura|ordine|fattura|zamówi|заказ)\w{0,12}"
+                      r"[ \t]{0,2}(?:no|nr|number|nummer|id|n°|#|№)?\.?[ \t]{0,2}[:#]?[ \t]{0,2}\S{0,4}\d|^\s{0,4}p\.?\s?s\b", re.IGNORECASE)  # fmt: skip
+
+
+def without_signature(text: str) -> str:
+    """Own text without what stands below it and around it.
+
+    Args:
+        text: what the sender wrote, quotes gone.
+
+    Returns:
+        Text without leading and trailing empty lines; the whole when nothing else would be left.
+    """
+    lines = [line for line in text.split("\n") if not CLIENT.match(line[:MAX_LINE])]
+    lines = _without_legal(lines)
+    for cut in (_footer, _delimited, _closed, _named):
+        lines = lines[: cut(lines)]
+    found = "\n".join(lines).strip()
+    return found if any(map(str.isalnum, found)) else text.strip()
+
+
+def _without_legal(lines: list[str]) -> list[str]:
+    """Drop paragraphs that are disclaimers; a banner only where the mail begins."""
+    kept: list[str] = []
+    for start, end in _paragraphs(lines):
+        paragraph = " ".join(lines[start:end])[:LEGAL_SPAN].strip(" \t*_-=")
+        banner = not any(map(str.strip, kept)) and BANNER.match(paragraph)
+        if banner or (DISCLAIMER.match(paragraph) and len({m.lower() for m in LEGAL.findall(paragraph)}) >= 2):
+            continue
+        kept += [*lines[start:end], ""]
+    return kept
+
+
+def _paragraphs(lines: list[str]) -> list[tuple[int, int]]:
+    """The stretches between empty lines; an empty line of its own is one of no lines."""
+    bounds = [-1, *(at for at, line in enumerate(lines) if not line.strip()), len(lines)]
+    return [(a + 1, b) for a, b in pairwise(bounds)]
+
+
+def _tail(lines: list[str], at: int) -> list[str]:
+    return [line.strip() for line in lines[at:] if line.strip()]
+
+
+def _footer(lines: list[str]) -> int:
+    """Where a mailing list's footer begins: a ruler, then a few lines with addresses, then nothing."""
+    last = max(len(lines) - 2 * FOOTER_LINES, 0)
+    for at in range(len(lines) - 1, last - 1, -1):
+        if RULER.match(lines[at][:MAX_LINE]):
+            tail = _tail(lines, at + 1)
+            fits = 0 < len(tail) <= FOOTER_LINES and sum(
+                bool(FOOTER.search(line[:MAX_LINE])) for line in tail
+            ) * 2 >= len(tail)
+            if fits or not tail:
+                return at
+    return len(lines)
+
+
+def _delimited(lines: list[str]) -> int:
+    """Where a signature behind `-- ` begins (RFC 3676 section 4.3); a long text below the mark is content."""
+    below, begins = 0, len(lines)
+    for at in range(len(lines) - 1, -1, -1):
+        if DELIMITER.match(lines[at]):
+            begins = at
+        elif lines[at].strip():
+            below += 1
+            if below > SIGNATURE_LINES or len(lines[at]) > SIGNATURE_WIDTH:
+                break
+    return begins
+
+
+def _closed(lines: list[str]) -> int:
+    """Where a signature with contacts below a closing phrase begins; a mere name stays with the phrase."""
+    for at in range(len(lines) - 1, max(len(lines) - 2 * CONTACT_LINES, 0) - 1, -1):
+        if CLOSING.match(lines[at][:MAX_LINE]):
+            tail = _tail(lines, at + 1)
+            return at if len(tail) >= 2 and _all_contact(tail) and _contacts(tail[1:]) >= 1 else len(lines)
+    return len(lines)
+
+
+def _named(lines: list[str]) -> int:
+    """Where a signature begins that only its contacts tell: a name after an empty line, then phone and address."""
+    for at in range(max(len(lines) - 2 * CONTACT_LINES, 1), len(lines)):
+        if NAME.match(lines[at][:MAX_LINE]) and not lines[at - 1].strip():
+            tail = _tail(lines, at)
+            above = next((line.strip() for line in reversed(lines[:at]) if line.strip()), "")
+            if above and not above.endswith((":", "：")) and _all_contact(tail) and _contacts(tail[1:]) >= 2:
+                return at
+    return len(lines)
+
+
+def _all_contact(tail: list[str]) -> bool:
+    """Whether nothing in these lines reads like a sentence or like a number that the sender refers to."""
+    if len(tail) > CONTACT_LINES or any(len(line) > CONTACT_WIDTH or NUMBERED.search(line) for line in tail):
+        return False
+    return not any(line.endswith(("?", ":", "：")) or (line.endswith(".") and len(line.split()) >= 6) for line in tail)
+
+
+def _contacts(tail: list[str]) -> int:
+    return sum(any(pattern.search(line) for pattern in CONTACTS) for line in tail)
