@@ -62,7 +62,7 @@ def new_text(text: str, html: str = "", subject: str = "") -> str:
     words = len(own.split()) if any(map(str.isalnum, own)) else 0
     if (forwards and words <= FEW_WORDS) or (split.cut is Cut.BELOW and not words):
         return f"{own}\n\n{split.below}".strip()
-    return own
+    return own or split.own
 
 
 def own_text(text: str, html: str = "") -> str:
@@ -83,8 +83,10 @@ def _split(text: str, html: str) -> Split:
     if shown is None:
         return found
     inner = _split_lines(html_to_text(shown)[:MAX_SCAN].split("\n"))
-    if len(inner.own) >= len(found.own) or (found.cut is Cut.MARKS and not inner.own):
+    if len(inner.own) >= len(found.own):
         return found
+    if not inner.own and found.cut is Cut.MARKS and not text.strip().startswith(found.own):
+        return found  # answers between quoted lines, which some programs write inside of the quote
     return Split(inner.own, text.strip() if not inner.own else inner.below, Cut.BELOW)
 
 

@@ -70,7 +70,7 @@ ORIGINAL = (
     "Eredeti üzenet | Původní zpráva | Pôvodná správa | Orijinal mesaj | Mesaj original | 원본 메시지",
 )
 FORWARDED = (
-    "Forwarded message | Forwarded Message | Forwarded by | Forwarded mail | Fwd message",
+    "Forwarded message | Begin forwarded message | Begin forwarded text | Start of forwarded message | Forwarded by | Forwarded mail | Fwd message",
     "Weitergeleitete Nachricht | Weitergeleitet von",
     "Message transféré | Message réexpédié | Message réacheminé",
     "Mensaje reenviado | Mensaje transmitido",

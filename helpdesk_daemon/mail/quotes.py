@@ -18,11 +18,11 @@ MAX_ATTRIBUTION = 450  # characters of an attribution, unfolded
 NEAR_START = 60  # characters within which a date stands that begins an attribution
 BELOW = 4  # lines below an attribution in which its quote must begin to be told by its marks
 MAX_FIELDS = 12  # lines of the header of a quoted mail that are looked at
+LAST = 60  # characters in which the last word of an attribution is looked for
 REMNANT = 40  # characters that a mail client may break off the end of a quoted line
 
 RULE = r"[-_=*~#–—]"
 MARK = re.compile(r"[ \t]{0,3}(?:>|&gt;)")
-INITIALS = re.compile(r"[ \t]{0,2}[A-Z][A-Za-z]{0,3}>{1,5}(?:\s|$)")
 # What a person begins a line with: comparisons, faces, Python's prompt.
 TYPED = re.compile(r"[ \t]{0,3}(?:>>> ?[A-Za-z_(\[\"']|>[=:;_<(.%\d-])")
 
@@ -99,7 +99,7 @@ def attribution(lines: list[str], at: int) -> tuple[int, bool]:
         if not line.strip() or len(joined) + len(line) > MAX_ATTRIBUTION or is_marked(line):
             break
         joined = f"{joined} {line.strip()}".strip()
-        if (count == 1 or starts) and (COLON.search(joined) or VERB_LAST.search(joined)):
+        if (count == 1 or starts) and (COLON.search(joined) or VERB_LAST.search(joined[-LAST:])):
             marked = _marked_below(lines, at + count)
             if _attributes(joined) or (marked and _may_attribute(joined)):
                 return count, marked
@@ -164,6 +164,8 @@ def _block(lines: list[str], at: int) -> list[tuple[str, re.Match[str]]]:
         if form := FORM_FIELD.match(line[:MAX_LINE]):
             found.append(("form", form))
         elif match := FIELD.match(line[:MAX_LINE]):
+            if any(kind == _kind(match) for kind, _ in found):
+                break
             found.append((_kind(match), match))
             between = 0
         else:

@@ -54,14 +54,14 @@ def without_signature(text: str) -> str:
         text: what the sender wrote, quotes gone.
 
     Returns:
-        Text without leading and trailing empty lines; the whole when nothing else would be left.
+        Text without leading and trailing empty lines; empty when there were no other words.
     """
     lines = [line for line in text.split("\n") if not CLIENT.match(line[:MAX_LINE])]
     lines = _without_legal(lines)
     for cut in (_footer, _delimited, _closed, _named):
         lines = lines[: cut(lines)]
     found = "\n".join(lines).strip()
-    return found if any(map(str.isalnum, found)) else text.strip()
+    return found if any(map(str.isalnum, found)) or not any(map(str.isalnum, text)) else ""
 
 
 def _without_legal(lines: list[str]) -> list[str]:
