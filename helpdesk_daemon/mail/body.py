@@ -57,7 +57,7 @@ def new_text(text: str, html: str = "", subject: str = "") -> str:
         Text without leading and trailing empty lines; empty when everything was quoted.
     """
     split = _split(text, html)
-    own = without_signature(_without_marked_signature(split.own, html))
+    own = without_signature(_without_marked_signature(split.own, html), ends=split.cut is not Cut.MARKS)
     forwards = split.cut is Cut.FORWARD or (split.cut is Cut.BELOW and FORWARD_SUBJECT.match(subject[:50]) is not None)
     words = len(own.split()) if any(map(str.isalnum, own)) else 0
     if (forwards and words <= FEW_WORDS) or (split.cut is Cut.BELOW and not words):

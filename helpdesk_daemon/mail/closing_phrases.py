@@ -4,11 +4,13 @@ from __future__ import annotations
 
 # "Sent from my iPhone", as phones and programs say it; each is a whole line.
 SENT_FROM = (
-    r"Sent (?:from|via|using|with|by|on) (?:my|a|an|the) .{2,60}",
+    r"Sent (?:from|via|using|with|by|on) my .{2,60}",
     r"(?:Sent|Gesendet|Envoyé|Enviado|Inviato|Verzonden|Verstuurd|Wysłane|Wysłano|Skickat|Sendt|Отправлено|Надіслано|Lähetetty|Odesláno)\b"
     r".{0,50}\b(?:iPhone|iPad|iPod|Android\S{0,20}|BlackBerry|Samsung|Galaxy|Huawei|Xiaomi|Nokia|Outlook|Yahoo|Mail|Mail\.ru|Gmail|GMX"
     r"|WEB\.DE|AOL|Proton|ProtonMail|Windows|Zoho|Spark|Mailbird|Thunderbird|Superhuman|Fastmail|Hotmail|Telekom|Orange|tablet"
     r"|smartphone|Handy|mobile?|móvil|mobiltelefon|phone|telefoon|telefonu?|komórki|Tutanota|Tuta|Nine|BlueMail|K-9|FairEmail)\b.{0,60}",
+    # Any program that links to itself.
+    r"(?:Sent|Gesendet|Envoyé|Enviado|Inviato|Verzonden|Wysłane|Skickat|Sendt) \S{2,6} [^\s<(][^<(]{1,40}[<(]https?://[^\s>)]{1,200}[>)]",
     r"(?:Get|Download) (?:the )?(?:Outlook|BlueMail|Yahoo Mail|new Outlook) (?:app )?(?:for|on) .{2,80}",
     r"Von (?:meinem|meiner|unterwegs) .{0,50}(?:gesendet|gesandt|verschickt|geschickt)\.?",
     r"Gesendet (?:von|mit|über|aus) (?:meinem|meiner|der|dem) .{2,60}",

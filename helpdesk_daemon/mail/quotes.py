@@ -93,17 +93,26 @@ def attribution(lines: list[str], at: int) -> tuple[int, bool]:
     """
     if not lines[at].strip() or len(lines[at]) > MAX_LINE:
         return 0, False
-    starts = at == 0 or not lines[at - 1].strip() or bool(OPENING.match(lines[at][:MAX_LINE]))
+    opens = bool(OPENING.match(lines[at]))
+    starts = opens or at == 0 or not lines[at - 1].strip() or bool(DATED.match(lines[at]))
     joined = ""
     for count, line in enumerate(lines[at : at + MAX_FOLDED], 1):
-        if not line.strip() or len(joined) + len(line) > MAX_ATTRIBUTION or is_marked(line):
+        if not line.strip() or len(joined) + len(line) > MAX_ATTRIBUTION or _ends_fold(joined, line, opens):
             break
         joined = f"{joined} {line.strip()}".strip()
         if (count == 1 or starts) and (COLON.search(joined) or VERB_LAST.search(joined[-LAST:])):
             marked = _marked_below(lines, at + count)
             if _attributes(joined) or (marked and _may_attribute(joined)):
-                return count, marked
+                own_line = count > 1 and not opens and not WHEN.search(lines[at]) and attribution(lines, at + 1)[0]
+                return (0, False) if own_line else (count, marked)
     return 0, False
+
+
+def _ends_fold(joined: str, line: str, opens: bool) -> bool:
+    """Whether a line cannot go on with what is joined so far: it is quoted, or begins an attribution itself."""
+    if is_marked(line):
+        return joined.count("<") <= joined.count(">") or len(line) > LAST
+    return bool(joined) and not opens and bool(OPENING.match(line) or DATED.match(line))
 
 
 def _attributes(joined: str) -> bool:

@@ -21,6 +21,7 @@ LEGAL_SPAN = 3_000  # characters of a paragraph in which the words of a disclaim
 DELIMITER = re.compile(r"(?:--|—|– )[ \t\xa0]{0,3}$")
 RULER = re.compile(r"[ \t]{0,4}(?:_{2,200}|-{5,200}|={5,200}|\*{5,200})[ \t]{0,4}$")
 FOOTER = re.compile(r"https?://|www\.|mailing list|unsubscribe|\S@\S", re.IGNORECASE)
+SENT_FROM = re.compile(rf"[ \t*_]{{0,4}}(?:{'|'.join(phrases.SENT_FROM)})[ \t*_]{{0,4}}$", re.IGNORECASE)
 CLIENT = re.compile(
     rf"[ \t*_]{{0,4}}(?:{'|'.join((*phrases.SENT_FROM, *phrases.APPENDED))})[ \t*_]{{0,4}}$", re.IGNORECASE
 )
@@ -47,21 +48,36 @@ NUMBERED = re.compile(r"\b(?:order|invoice|ticket|customer|account|serial|case|b
                       r"[ \t]{0,2}(?:no|nr|number|nummer|id|n°|#|№)?\.?[ \t]{0,2}[:#]?[ \t]{0,2}\S{0,4}\d|^\s{0,4}p\.?\s?s\b", re.IGNORECASE)  # fmt: skip
 
 
-def without_signature(text: str) -> str:
+def without_signature(text: str, ends: bool = False) -> str:
     """Own text without what stands below it and around it.
 
     Args:
         text: what the sender wrote, quotes gone.
+        ends: nothing of the sender's comes after a quote, so what is below "Sent from my phone" is a bare quote.
 
     Returns:
         Text without leading and trailing empty lines; empty when there were no other words.
     """
-    lines = [line for line in text.split("\n") if not CLIENT.match(line[:MAX_LINE])]
+    lines = text.split("\n")
+    if ends:
+        lines = lines[: _client_end(lines)]
+    lines = [line for line in lines if not CLIENT.match(line[:MAX_LINE])]
     lines = _without_legal(lines)
     for cut in (_footer, _delimited, _closed, _named):
         lines = lines[: cut(lines)]
     found = "\n".join(lines).strip()
     return found if any(map(str.isalnum, found)) or not any(map(str.isalnum, text)) else ""
+
+
+def _client_end(lines: list[str]) -> int:
+    """Where a client's own line stands alone between empty lines, below some words."""
+    above = False
+    for at, line in enumerate(lines):
+        alone = (at == 0 or not lines[at - 1].strip()) and (at + 1 == len(lines) or not lines[at + 1].strip())
+        if above and alone and SENT_FROM.match(line[:MAX_LINE]):
+            return at
+        above = above or bool(line.strip())
+    return len(lines)
 
 
 def _without_legal(lines: list[str]) -> list[str]:

@@ -29,6 +29,7 @@ ATTRIBUTIONS = [
     "---- On Mon, 04 May 2026 09:30:00 +0200 support@helpdesk.example wrote ----",
     "- On 2026-05-04 09:30, Support wrote:",
     "On Mon, May 4, 2026 at 9:30 AM The Support Team <\nsupport+token@helpdesk.example> wrote:",
+    "man. 4. mai 2026 kl. 09:30 skrev Support <support@helpdesk.example\n>:",
     "4. mai 2026 kl. 09:30 skrev Support <support@helpdesk.example>:",
     "Den 4. maj 2026 kl. 09.30 skrev Support <support@helpdesk.example>:",
     "śr., 4 maj 2026 o 09:30 Support <support@helpdesk.example> napisał(a):",
@@ -101,6 +102,7 @@ def test_header_blocks_and_separators_are_set_aside(separator: str) -> None:
         "Verzonden vanaf mijn telefoon",
         "Get Outlook for iOS<https://aka.example/x>",
         "Envoyé à partir de Outlook pour iOS<https://aka.example/x>",
+        "Sent from OrbitMail<https://orbit.example/x>",
         "Gesendet mit der GMX Mail App",
         "Wysłane z mojego iPhone'a",
         "Skickat från min iPhone",
@@ -194,6 +196,16 @@ def test_only_a_signature_is_kept_rather_than_nothing() -> None:
 
 def test_an_answer_below_a_phone_footer_is_kept() -> None:
     assert new_text("Yes.\nSent from my iPhone\n> Shall we?\nAnd soon.") == "Yes.\nAnd soon."
+
+
+def test_what_is_below_a_phone_footer_is_a_bare_quote() -> None:
+    assert new_text("Yes.\n\nSent from my Orbit 5G\n\nShall we meet?") == "Yes."
+    assert new_text("Sent from my Orbit 5G\n\nShall we meet?") == "Shall we meet?"
+
+
+@pytest.mark.parametrize("attribution", ATTRIBUTIONS)
+def test_words_right_above_an_attribution_are_kept(attribution: str) -> None:
+    assert new_text(f"Hello\n{attribution}\n> old words\n\nIt works now.\n") == "Hello\n\nIt works now."
 
 
 def test_the_broken_off_end_of_a_quoted_line_goes_with_it() -> None:
