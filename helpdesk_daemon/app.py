@@ -37,12 +37,12 @@ from helpdesk_daemon.outgoing.compose import Composer, Identity
 from helpdesk_daemon.outgoing.limits import Limits, Rate
 from helpdesk_daemon.ports import Clock, Embedder, Example, Mailbox, Reached, Transport, VectorIndex, pass_by
 from helpdesk_daemon.settings import MailboxTable, Settings
+from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.classify import Classifier, matrix
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.explain import Explainer
 from helpdesk_daemon.stages.ingest import Ingest
-from helpdesk_daemon.stages.plan import Desk
 from helpdesk_daemon.tickets.tracking import Signer
 from helpdesk_daemon.triage.rules import Routing
 from helpdesk_daemon.triage.text import judged_text
@@ -103,6 +103,11 @@ def desk_of(settings: Settings, routing: Routing, signer: Signer) -> Desk:
             authserv_id=screening.authserv_id,
             auto_replies=screening.auto_replies,
             auto_generated=screening.auto_generated,
+            people=frozenset(name.lower() for name in screening.people),
+            complaints=screening.complaints,
+            forged=screening.forged,
+            spam=screening.spam,
+            spam_score=screening.spam_score,
         ),
         composer=Composer(identity, signer, Templates(folders, table.language), loop_value, settings.smtp.null_sender),
         signer=signer,

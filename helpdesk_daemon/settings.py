@@ -190,6 +190,11 @@ class ScreeningTable(Table):
 
     auto_replies: Literal["ignore", "ticket"] = "ignore"
     auto_generated: Literal["ignore", "ticket"] = "ticket"
+    complaints: Literal["ignore", "ticket"] = "ticket"
+    forged: Literal["ignore", "ticket"] = "ticket"
+    spam: Literal["ignore", "ticket"] = "ticket"
+    spam_score: float | None = None
+    people: list[str] = []
     own_lists: list[str] = []
     authserv_id: str = ""
     ack_max_age_hours: float = Field(default=48.0, gt=0)

@@ -25,8 +25,9 @@ from helpdesk_daemon.ports import (
     Reached,
     pass_by,
 )
+from helpdesk_daemon.stages.case import Desk, consider
 from helpdesk_daemon.stages.classify import Classifier
-from helpdesk_daemon.stages.plan import Desk, absorb, consider, opens_ticket, plan
+from helpdesk_daemon.stages.plan import absorb, opens_ticket, plan
 from helpdesk_daemon.stages.thread import claimed_tickets, returned_proof
 from helpdesk_daemon.triage.text import text_of
 from helpdesk_daemon.triage.vote import Vote

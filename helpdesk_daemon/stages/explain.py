@@ -12,7 +12,8 @@ from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.mail.screen import Kind
 from helpdesk_daemon.ports import Arrival, Embedder, Known, Outcome, VectorIndex
-from helpdesk_daemon.stages.plan import Case, Desk, consider, opens_ticket, plan
+from helpdesk_daemon.stages.case import Case, Desk, consider
+from helpdesk_daemon.stages.plan import opens_ticket, plan
 from helpdesk_daemon.triage.text import text_of
 from helpdesk_daemon.triage.vote import K, Vote, vote
 

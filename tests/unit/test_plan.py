@@ -14,7 +14,8 @@ from helpdesk_daemon.mail.screen import Policy
 from helpdesk_daemon.outgoing.limits import Limits, Rate
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.ports import Arrival, Known, Outcome
-from helpdesk_daemon.stages.plan import Desk, absorb, consider, opens_ticket, plan
+from helpdesk_daemon.stages.case import Desk, consider
+from helpdesk_daemon.stages.plan import absorb, opens_ticket, plan
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
 from helpdesk_daemon.tickets.tracking import Party
 from helpdesk_daemon.triage.rules import Conditions, Route, Routing, Rule, Setting
@@ -536,6 +537,38 @@ def test_a_soft_bounce_suppresses_nobody() -> None:
     acknowledgement = office.receive(mail()).outgoing[1]
     outcome = office.receive(bounce(acknowledgement, CUSTOMER, status="4.2.2"))
     assert (outcome.suppress, outcome.outgoing) == ({}, ())
+
+
+def test_a_delay_report_is_kept_and_causes_nothing() -> None:
+    office = Office()
+    forward = office.receive(mail()).outgoing[0]
+    report = bounce(forward, TECHNICAL.address, status="4.4.1").replace(b"Action: failed", b"Action: delayed")
+    outcome = office.receive(report)
+    assert (outcome.state, outcome.outgoing, dict(outcome.suppress)) == ("reply", (), {})
+    assert outcome.ticket == "HD-00000001"
+
+
+def test_a_hard_bounce_of_an_address_that_takes_no_part_suppresses_nobody() -> None:
+    office = Office().holding(ticket())
+    relay = only(office.receive(from_agent()))
+    assert dict(office.receive(bounce(relay, "somebody@else.example")).suppress) == {}
+
+
+def test_a_bounce_is_tied_by_our_reply_address_where_a_relay_changed_the_message_id() -> None:
+    office = Office()
+    forward = office.receive(mail()).outgoing[0]
+    changed = bounce(forward, TECHNICAL.address).replace(forward.message_id.encode(), b"<other@relay.example>")
+    assert forward.message_id.encode() not in changed
+    assert office.receive(changed).ticket == "HD-00000001"
+
+
+def test_triage_may_answer_a_ticket_of_another_department() -> None:
+    office = Office().holding(ticket())
+    outcome = office.receive(from_agent().replace(b"@technical.example", b"@nowhere.example"))
+    assert outcome.reason.startswith("held")
+    office = Office().holding(ticket())
+    outcome = office.receive(from_agent(sender=TRIAGE.address))
+    assert kinds(outcome) == [Kind.RELAY]
 
 
 def test_a_bounced_relay_is_shown_to_the_department() -> None:

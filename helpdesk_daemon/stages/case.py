@@ -1,0 +1,82 @@
+"""One mail with all that was found out about it, and what there is to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from helpdesk_daemon.mail.message import Message
+from helpdesk_daemon.mail.screen import Policy, Screening, screen
+from helpdesk_daemon.outgoing.compose import Composer
+from helpdesk_daemon.outgoing.limits import Limits
+from helpdesk_daemon.ports import Arrival, Audit, Known, Outcome, Stored
+from helpdesk_daemon.stages.thread import Thread, find_thread
+from helpdesk_daemon.tickets.tracking import Signer, new_tracking_id
+from helpdesk_daemon.triage.rules import Routing
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything planning needs that does not come with the mail.
+
+    Attributes:
+        routing: the operator's rules.
+        policy: for screening.
+        composer: makes the outgoing mails.
+        signer: verifies tokens and Message-IDs.
+        limits: on automatic mail.
+        ack_max_age: older mail is not acknowledged.
+        reopen_within: a reply later than this after closing opens a linked ticket.
+        operator: who hears of trouble, empty for nobody.
+        model: name of the model that votes.
+        new_id: makes tracking IDs.
+    """
+
+    routing: Routing
+    policy: Policy
+    composer: Composer
+    signer: Signer
+    limits: Limits
+    ack_max_age: timedelta
+    reopen_within: timedelta
+    operator: str = ""
+    model: str = ""
+    new_id: Callable[[], str] = new_tracking_id
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One mail with all that was found out about it."""
+
+    arrival: Arrival
+    message: Message
+    screening: Screening
+    thread: Thread | None
+    known: Known
+    desk: Desk
+    now: datetime
+
+    def outcome(self, state: str, reason: str, **more: object) -> Outcome:
+        """An outcome whose last audit line says where the mail ended."""
+        ticket = str(more.get("ticket", ""))
+        detail = {
+            "arrival": self.arrival.id, "state": state, "reason": reason, "row": self.screening.row,
+            "from": self.message.sender.email, "subject": self.message.subject[:200],
+        }  # fmt: skip
+        lines = (*more.pop("audit", ()), Audit("message.settled", detail, ticket))  # type: ignore[misc]
+        sender, subject = str(self.message.sender), self.message.subject
+        return Outcome(self.arrival.id, state, reason, sender, subject, audit=lines, **more)  # type: ignore[arg-type]
+
+    def stored(self, ticket: str, kind: str) -> Stored:
+        """The mail as kept on a ticket."""
+        m = self.message
+        return Stored(ticket, "in", kind, m.message_id, str(m.sender), m.subject, m.text, m.new_text,
+                      self.arrival.received_at)  # fmt: skip
+
+
+def consider(arrival: Arrival, message: Message, known: Known, desk: Desk, now: datetime) -> Case:
+    """Screen and thread a mail."""
+    policy = replace(desk.policy, suppressed=frozenset(known.suppressed)) if known.suppressed else desk.policy
+    thread = find_thread(message, known, desk.signer)
+    return Case(arrival, message, screen(message, policy), thread, known, desk, now)

@@ -1,0 +1,120 @@
+"""A mail becomes a new ticket: decided, forwarded, acknowledged where that is safe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from helpdesk_daemon.mail.screen import Kind
+from helpdesk_daemon.outgoing.compose import deliverable
+from helpdesk_daemon.outgoing.limits import Bucket, take
+from helpdesk_daemon.outgoing.message import Kind as Purpose
+from helpdesk_daemon.outgoing.message import Outgoing
+from helpdesk_daemon.ports import Audit, Outcome
+from helpdesk_daemon.stages.case import Case, Desk
+from helpdesk_daemon.stages.thread import mentioned
+from helpdesk_daemon.tickets.sla import due_at
+from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
+from helpdesk_daemon.triage.decide import Decision, decide
+from helpdesk_daemon.triage.vote import Vote
+
+SEALED = frozenset({"multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"})
+
+
+def _keep_whole(case: Case) -> str:
+    """Why the original travels along whole and a person sorts it; empty when neither is needed."""
+    if case.message.content_type in SEALED:
+        return "encrypted mail"
+    if any(a.content_type == "text/calendar" for a in case.message.attachments):
+        return "calendar invitation"
+    if "MIME structure not read" in case.message.defects:
+        return "the mail's structure could not be read"
+    return "only its beginning was fetched: it is over the size limit" if case.arrival.truncated else ""
+
+
+def open_ticket(case: Case, voted: Vote | None) -> Outcome:
+    """Decide on a mail and write everything that its new ticket brings.
+
+    Args:
+        case: the mail.
+        voted: what the classifier says; None when it was not available.
+    """
+    desk, message, screening = case.desk, case.message, case.screening
+    whole = _keep_whole(case)
+    to_triage = screening.reason if screening.to_triage else whole
+    decision = decide(message, voted, desk.routing, to_triage, desk.model)
+    if decision.ignore:
+        return case.outcome("ignored", f"rule {decision.set_by['action']}")
+    if screening.kind == Kind.AUTO_REPLY:
+        decision = replace(decision, priority=Priority.LOW)
+    ticket = _ticket(case, decision)
+    forward = desk.composer.forward(ticket, message, decision, case.now, case.arrival.raw if whole else b"")
+    ticket = replace(ticket, forward_id=forward.message_id)
+    buckets, breaker, withheld = _may_acknowledge(case, ticket, decision)
+    outgoing = [forward]
+    if not withheld:
+        outgoing.append(desk.composer.acknowledgement(ticket, message, case.now))
+    if breaker and desk.operator:
+        outgoing.append(_breaker_alert(desk, breaker, case.now))
+    people = (screening.requester.email, message.sender.email, *(a.email for a in message.cc))
+    others = tuple(dict.fromkeys(p for p in people if p and p not in desk.policy.own_addresses))
+    return case.outcome(
+        "ticket", screening.reason, ticket=ticket.id, opened=ticket, participants=others, decision=decision,
+        message=case.stored(ticket.id, "request"), outgoing=tuple(outgoing), buckets=buckets, breaker=breaker,
+        audit=_decided(ticket, decision, withheld),
+    )  # fmt: skip
+
+
+def _ticket(case: Case, decision: Decision) -> Ticket:
+    who = case.screening.requester
+    return Ticket(
+        id=case.desk.new_id(), state=State.NEW, subject=case.message.subject, requester_email=who.email,
+        requester_name=who.name, mailbox=case.arrival.mailbox, category=decision.category,
+        department=decision.department.name, address=decision.department.address, priority=decision.priority,
+        sla_hours=decision.sla_hours, due_at=due_at(case.arrival.received_at, decision.sla_hours),
+        created_at=case.arrival.received_at, needs_review=decision.needs_review,
+        linked_to=case.thread.ticket.id if case.thread else mentioned(case.message, case.known),
+        customer_id=case.message.message_id,
+    )  # fmt: skip
+
+
+def _may_acknowledge(case: Case, ticket: Ticket, decision: Decision) -> tuple[dict[str, Bucket], str, str]:
+    """Whether the customer is answered: buckets after it, why the breaker opens, why it is withheld."""
+    limits, now = case.desk.limits, case.now
+    if not case.screening.acknowledge:
+        return {}, "", case.screening.reason
+    if not decision.acknowledge:
+        return {}, "", f"rule {decision.set_by['acknowledge']}"
+    if now - case.arrival.received_at > case.desk.ack_max_age:
+        return {}, "", "the mail is too old"
+    if not deliverable(ticket.requester_email):
+        return {}, "", f"{ticket.requester_email!r} cannot be written to"
+    scopes = {f"address:{ticket.requester_email}": limits.address, "all": limits.total}
+    buckets, empty = take(case.known.buckets, scopes, now)
+    opens = empty == "all" and not case.known.breaker_open
+    breaker = f"more than {limits.total.burst} acknowledgements at once" if opens else ""
+    return buckets, breaker, f"limit of automatic mail reached ({empty.partition(':')[0]})" if empty else ""
+
+
+def _breaker_alert(desk: Desk, reason: str, now: datetime) -> Outgoing:
+    values = {
+        "problem": f"The circuit breaker opened: {reason}. Outgoing mail is held; incoming mail is kept and decided.",
+        "mend": "Look at `helpdesk-daemon tickets list` for a loop or a flood, then let mail go on with "
+        "`helpdesk-daemon outbox release`.",
+        "identity": desk.composer.identity,
+    }  # fmt: skip
+    return desk.composer.notice(Purpose.ALERT, "alert", "Outgoing mail is held", desk.operator, values, now)
+
+
+def _decided(ticket: Ticket, decision: Decision, withheld: str) -> tuple[Audit, ...]:
+    detail = {
+        "category": decision.category, "confidence": round(decision.confidence, 4),
+        "needs_review": decision.needs_review, "review_reason": decision.review_reason,
+        "department": ticket.department, "priority": ticket.priority.value, "sla_hours": ticket.sla_hours,
+        "rule": decision.rule, "neighbours": [n.example for n in decision.neighbours], "model": decision.model,
+        "rules_version": decision.rules_version,
+    }  # fmt: skip
+    decided = Audit("ticket.decided", detail, ticket.id)
+    if not withheld:
+        return (decided,)
+    return decided, Audit("acknowledgement.withheld", {"reason": withheld}, ticket.id)
