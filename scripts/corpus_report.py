@@ -45,8 +45,8 @@ from helpdesk_daemon.mail.bounce import failed_recipients
 from helpdesk_daemon.mail.charset import decode
 from helpdesk_daemon.mail.headers import decode_words
 from helpdesk_daemon.mail.message import Message
+from helpdesk_daemon.mail.names import safe_name
 from helpdesk_daemon.mail.parse import parse
-from helpdesk_daemon.mail.parts import safe_name
 from helpdesk_daemon.mail.screen import Kind, Screening
 from helpdesk_daemon.ports import Arrival, Known
 from helpdesk_daemon.settings import load_settings

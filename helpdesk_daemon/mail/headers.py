@@ -15,8 +15,11 @@ from helpdesk_daemon.mail.charset import decode
 from helpdesk_daemon.mail.message import Address
 
 MAX_FIELD = 64_000  # characters of one field we look at; the rest stays in the raw mail
-MAX_ADDRESSES = 500
-WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
+MAX_LIST = 512_000  # the same for address lists: ours may be the last of thousands
+MAX_ADDRESSES = 10_000
+MAX_MAILBOX = 2_000  # characters of one address with its name
+# The text of a word may hold question marks that should have been encoded, but no second beginning.
+WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?((?:[^?=]|\?(?!=)|=(?!\?(?!=)))*)\?=")
 GAP = re.compile(r"(\?=)[ \t\r\n]+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")
 IDENTIFIER = re.compile(r"<([^<>\s]{1,900})>")
 EMAIL = re.compile(r"[^\s<>()\[\],;:\"@\x00-\x1f]{1,256}@[^\s<>()\[\],;:\"@\x00-\x1f]{1,255}")
@@ -47,12 +50,16 @@ def _word_bytes(encoding: str, payload: str) -> bytes:
 
 
 def decode_words(value: str) -> str:
-    """Decode the encoded words of RFC 2047; adjacent words of one charset are joined before decoding,
-    because senders split multi-byte characters between them.
-    """  # noqa: D205
+    """A field's text with the encoded words of RFC 2047 decoded, also those that were encoded twice."""
     value = value[:MAX_FIELD]
     if "=?" not in value:
         return one_line(raw_text(value))
+    found = _decode_words(value)
+    return _decode_words(found) if WORD.fullmatch(found) else found
+
+
+def _decode_words(value: str) -> str:
+    """Adjacent words of one charset are joined before decoding: senders split multi-byte characters between them."""
     value = GAP.sub(r"\1", value)
     out: list[str] = []
     pending, pending_charset, at = b"", "", 0
@@ -109,7 +116,9 @@ def _unquote(name: str) -> str:
 
 
 def _address(part: str) -> Address | None:
-    part = part.strip()
+    if "@" not in part:
+        return None
+    part = part.strip()[-MAX_MAILBOX:]
     angled = re.search(r"<\s*([^<>]*)\s*>?", part)
     if angled:
         found = EMAIL.search(angled.group(1)) or EMAIL.search(part)
@@ -128,11 +137,17 @@ def _address(part: str) -> Address | None:
     return Address(_unquote(name) if name.lower() != email else "", email)
 
 
+def display_name(value: str) -> str:
+    """The words of an address field whose address is missing or unusable."""
+    name = decode_words(_unquote(value.partition("<")[0].strip()))
+    return "" if "@" in name else _unquote(name)[:200]
+
+
 def addresses(values: list[str]) -> tuple[Address, ...]:
     """All addresses of header values, in order, tolerant of what RFC 5322 forbids and mail does."""
     found: list[Address] = []
     for value in values:
-        plain = value[:MAX_FIELD].replace("\r", " ").replace("\n", " ")
+        plain = value[:MAX_LIST].replace("\r", " ").replace("\n", " ")
         if "@" not in plain and "=?" in plain:  # the whole field, address included, in encoded words
             plain = decode_words(plain)
         found += [a for part in _split(plain) if (a := _address(part))]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import email.parser
-import email.policy
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from email.message import Message as Part
+from dataclasses import dataclass, replace
 
 from helpdesk_daemon.mail import body, headers
+from helpdesk_daemon.mail.charset import decode
+from helpdesk_daemon.mail.entity import Budget, read_entity
+from helpdesk_daemon.mail.head import Head, read_head
 from helpdesk_daemon.mail.message import Address, Headers, Message
-from helpdesk_daemon.mail.parts import Parts, collect, media_type
+from helpdesk_daemon.mail.parts import Parts, collect
 
-FIELD_LINE = re.compile(rb"^[!-9;-~]{1,200}:", re.MULTILINE)
-SENDER_FIELDS = ("From", "Reply-To", "Sender", "X-Original-From", "Return-Path", "Envelope-From")
+# Where a sender is looked for, best first.
+SENDER_FIELDS = (
+    "From", "Reply-To", "Sender", "Resent-From", "X-Original-From", "X-Sender", "Return-Path", "Envelope-From",
+    "X-Envelope-From", "X-MAIL-FROM", "X-Original-Sender", "Errors-To",
+)  # fmt: skip
+BARE_RETURN = re.compile(rb"[^\r\n]{1,10000}\r[^\n]")  # how a line ended before Mac OS X
 NOBODY = Address("", "")
 
 
@@ -66,8 +70,6 @@ def parse(raw: bytes, limits: Limits | None = None) -> Message:
 def _with_defects(message: Message, more: list[str]) -> Message:
     if not more:
         return message
-    from dataclasses import replace
-
     return replace(message, defects=(*more, *message.defects))
 
 
@@ -78,69 +80,54 @@ def split_head(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def _bounded(raw: bytes, limits: Limits) -> tuple[bytes, list[str]]:
-    """Clean what the standard parser stumbles over, and cut what is beyond the limits."""
+    """Mend line ends that no reader expects, and cut what is beyond the limits."""
     defects = []
-    raw = raw.lstrip(b"\r\n\x00\xef\xbb\xbf")
-    if raw.startswith((b"From ", b">From ")):  # an mbox separator line
-        raw = raw.partition(b"\n")[2]
-    if b"\n" not in raw[:100_000] and b"\r" in raw[:100_000]:
-        raw = raw.replace(b"\r", b"\n")
-    head, rest = split_head(raw)
-    if not FIELD_LINE.search(head):  # no header at all: everything is text
-        head, rest = b"", raw
-    if len(head) > limits.header_bytes:
-        head, cut = head[: limits.header_bytes].rpartition(b"\n")[0] or head[: limits.header_bytes], len(head)
-        defects.append(f"header block of {cut} bytes cut to {limits.header_bytes}")
-    fields = head.count(b"\n")
-    if fields > limits.header_fields:
-        head = b"\n".join(head.split(b"\n", limits.header_fields)[: limits.header_fields])
-        defects.append(f"{fields} header lines cut to {limits.header_fields}")
-    if len(rest) > limits.body_bytes:
-        defects.append(f"body of {len(rest)} bytes cut to {limits.body_bytes}")
-        rest = rest[: limits.body_bytes]
-    return head.rstrip(b"\r\n") + b"\r\n\r\n" + rest, defects
+    raw = raw.lstrip(b" \t\r\n\x00\xef\xbb\xbf")
+    if b"\r\r\n" in raw[:4_000]:  # written in text mode twice
+        raw = raw.replace(b"\r\r\n", b"\r\n")
+    elif BARE_RETURN.match(raw):
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    most = limits.header_bytes + limits.body_bytes
+    if len(raw) > most:
+        defects.append(f"mail of {len(raw)} bytes cut to {most}")
+        raw = raw[:most]
+    return raw, defects
+
+
+def _budget(limits: Limits) -> Budget:
+    return Budget(limits.depth, limits.parts, head_bytes=limits.header_bytes, head_fields=limits.header_fields)
 
 
 def _parse_tree(raw: bytes, limits: Limits) -> Message:
-    """The full reading: MIME tree of the standard library, header fields decoded by our own rules."""
+    """The full reading: the MIME tree."""
     raw, defects = _bounded(raw, limits)
-    root = email.parser.BytesParser(policy=email.policy.compat32).parsebytes(raw)
-    parts = collect(root, limits.depth, limits.parts)
+    budget = _budget(limits)
+    root = read_entity(raw, budget)
+    parts = collect(root, budget)
     parts.defects[:0] = defects
-    return _message(read_headers(root), parts, media_type(root), limits)
+    # What was only signed is open now: nothing about it is sealed any more.
+    kind = "multipart/signed" if parts.signed and root.children is None else root.kind.value
+    return _message(read_headers(root.head), parts, kind, limits, root.head.envelope)
 
 
 def _parse_flat(raw: bytes, limits: Limits) -> Message:
-    """The plain reading: header lines by hand, the rest as one text."""
+    """The plain reading: header fields, the rest as one text."""
     raw, defects = _bounded(raw, limits)
-    head, rest = split_head(raw)
-    unfolded = re.sub(rb"\r?\n[ \t]+", b" ", head)
-    fields = []
-    for line in unfolded.splitlines():
-        name, colon, value = line.partition(b":")
-        if colon and re.fullmatch(rb"[!-9;-~]{1,200}", name.strip()):
-            text = value.decode("ascii", "surrogateescape")
-            fields.append((name.strip().decode("ascii"), headers.decode_words(text)))
-    from helpdesk_daemon.mail.charset import decode
-
-    text, defect = decode(rest[: limits.text_chars * 4])
+    head = read_head(raw, 0, len(raw), limits.header_bytes, limits.header_fields)
+    text, defect = decode(raw[head.end : head.end + limits.text_chars * 4])
     parts = Parts(text=text, defects=[*defects, "MIME structure not read", *([defect] if defect else [])])
-    return _message(Headers(tuple(fields)), parts, "text/plain", limits)
+    return _message(read_headers(head), parts, "text/plain", limits)
 
 
-def read_headers(part: Part) -> Headers:
-    """All fields of a part, unfolded and decoded; address fields keep their raw form's structure."""
-    fields = []
-    for name, value in part.raw_items():
-        text = str(value)
-        keep = name.lower() in ADDRESS_FIELDS
-        fields.append(
-            (
-                headers.one_line(name),
-                headers.one_line(headers.raw_text(text)) if keep else headers.decode_words(text),
-            )
-        )
-    return Headers(tuple(fields))
+def read_headers(head: Head) -> Headers:
+    """All fields of a head, decoded; address fields keep their raw form's structure."""
+    return Headers(tuple((headers.one_line(name), _field(name, value)) for name, value in head.fields))
+
+
+def _field(name: str, value: str) -> str:
+    if name.lower() in ADDRESS_FIELDS:
+        return headers.one_line(headers.raw_text(value))
+    return headers.decode_words(value)
 
 
 # Decoding these before splitting would turn an encoded comma into a separator.
@@ -161,18 +148,21 @@ ADDRESS_FIELDS = frozenset(
 )
 
 
-def _sender(fields: Headers, text: str) -> tuple[Address, str]:
+def _sender(fields: Headers, envelope: str, text: str) -> tuple[Address, str]:
+    """Who wrote, and where that was read: the first place that names an address."""
+    named = headers.display_name(fields.get("From"))
     for name in SENDER_FIELDS:
         found = headers.addresses(fields.get_all(name))
         if found:
-            return found[0], name
-    in_text = headers.EMAIL.search(text[:2_000])
-    if in_text:
-        return Address("", in_text.group().strip(".").lower()), "text"
-    return Address(headers.decode_words(fields.get("From")), ""), "none"
+            return (found[0] if name == "From" else Address(found[0].name or named, found[0].email)), name
+    for place, words in (("mbox line", envelope), ("text", text[:2_000])):
+        found_in = headers.EMAIL.search(words)
+        if found_in:
+            return Address(named, found_in.group().strip(".").lower()), place
+    return Address(named, ""), "none"
 
 
-def _message(fields: Headers, parts: Parts, content_type: str, limits: Limits) -> Message:
+def _message(fields: Headers, parts: Parts, content_type: str, limits: Limits, envelope: str = "") -> Message:
     def people(name: str) -> tuple[Address, ...]:
         return headers.addresses(fields.get_all(name))
 
@@ -180,7 +170,7 @@ def _message(fields: Headers, parts: Parts, content_type: str, limits: Limits) -
     if len(text) > limits.text_chars:
         parts.defects.append(f"text of {len(text)} characters cut to {limits.text_chars}")
         text = text[: limits.text_chars]
-    sender, source = _sender(fields, text)
+    sender, source = _sender(fields, envelope, text)
     if source != "From":
         parts.defects.append("no usable From" + (f", sender taken from {source}" if source != "none" else ""))
     return Message(

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-import email.generator
-import io
-import mimetypes
 import re
-from dataclasses import dataclass, field
-from email.message import Message as Part
+from dataclasses import dataclass, field, replace
+from html import escape
+from urllib.parse import unquote
 
 from helpdesk_daemon.mail.charset import decode
+from helpdesk_daemon.mail.entity import Budget, Entity, read_entity
+from helpdesk_daemon.mail.head import read_head
 from helpdesk_daemon.mail.headers import decode_words, one_line
-from helpdesk_daemon.mail.html import html_to_text
+from helpdesk_daemon.mail.html import MAX_HTML, html_to_text
 from helpdesk_daemon.mail.message import Attachment
+from helpdesk_daemon.mail.names import free_name, given_name, implied_name, safe_name, type_of
+from helpdesk_daemon.mail.signed import open_signed
+from helpdesk_daemon.mail.texts import calendar_text, unenriched, unflow
 from helpdesk_daemon.mail.tnef import open_tnef
+from helpdesk_daemon.mail.transfer import Embedded, take_embedded
 
-NAME_CHARS = 150
-EXTENSIONS = {"message/rfc822": ".eml", "text/calendar": ".ics", "text/plain": ".txt", "text/html": ".html"}
+TEXT_BYTES = 8_000_000  # of all text parts together; the rest stays in the raw mail
+REPORT_CHARS = 500_000
+TNEF = frozenset(["application/ms-tnef", "application/vnd.ms-tnef"])
+SEALED = frozenset(["application/pkcs7-mime", "application/x-pkcs7-mime"])
+REPORTS = frozenset(["message/delivery-status", "message/global-delivery-status"])
+BODIES = frozenset(["text/plain", "text/html", "text/enriched", "text/richtext"])
+MESSAGES = frozenset(["message/rfc822", "message/global"])
+META_CHARSET = re.compile(
+    rb"<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s{0,9}=\s{0,9}[\"']?([\w-]{1,40})", re.IGNORECASE
+)
+MEDIA_TYPE = re.compile(r"[a-z0-9.+_-]{1,100}/[a-z0-9.+_-]{1,100}")
 
 
 @dataclass(slots=True)
@@ -28,6 +41,7 @@ class Parts:
         html: all HTML bodies in reading order, as sent; empty when no part was HTML.
         attachments: everything that is not body.
         report: the message/delivery-status text.
+        signed: an opaque signature was opened.
         defects: what went wrong.
     """
 
@@ -35,6 +49,7 @@ class Parts:
     html: str = ""
     attachments: list[Attachment] = field(default_factory=list)
     report: str = ""
+    signed: bool = False
     defects: list[str] = field(default_factory=list)
 
 
@@ -46,207 +61,197 @@ class _Piece:
     html: str = ""
 
     @property
-    def text(self) -> str:
-        return self.plain if self.plain.strip() or not self.html else html_to_text(self.html)
+    def filled(self) -> bool:
+        return bool(self.plain.strip() or self.html.strip())
 
 
 class _Walk:
-    def __init__(self, depth: int, parts: int) -> None:
-        self.depth, self.left = depth, parts
-        self.tnef: list[_Piece] = []
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.text_left = TEXT_BYTES
         self.found = Parts()
+        # What stands in when no part is body text, best first: TNEF text, a text file shown inline, an invitation.
+        self.tnef: list[_Piece] = []
+        self.shown: list[_Piece] = []
+        self.invitations: list[_Piece] = []
+        self.messages: list[bytes] = []
 
-    def visit(self, part: Part, depth: int = 0, related: bool = False) -> list[_Piece]:
-        self.left -= 1
-        if self.left < 0 or depth > self.depth:
-            if "parts beyond the limits left in the raw mail" not in self.found.defects:
-                self.found.defects.append("parts beyond the limits left in the raw mail")
-            return []
-        kind = media_type(part)
-        children = _children(part)
-        self.found.defects += [_describe(d) for d in part.defects]
-        if kind == "message/delivery-status" and children is not None:
-            self.found.report += "\n\n".join(_headers_text(child) for child in children)
-            return []
-        if part.get_content_maintype() == "message" and children is not None:
-            self.attach(part, kind, _flatten(children[0]) if children else b"")
-            return []
-        if children is not None:
-            return self.visit_multipart(kind, children, depth, related)
-        return self.visit_leaf(part, kind, related)
+    def visit(self, entity: Entity, depth: int = 0) -> list[_Piece]:
+        pieces = self._visit(entity, depth)
+        self.found.defects += entity.defects
+        return pieces
 
-    def visit_multipart(self, kind: str, children: list[Part], depth: int, related: bool) -> list[_Piece]:
-        related = related or kind == "multipart/related"
-        pieces = [p for child in children for p in self.visit(child, depth + 1, related)]
+    def _visit(self, entity: Entity, depth: int) -> list[_Piece]:
+        kind = entity.kind.value
+        if entity.children is not None:
+            return self.multipart(kind, entity.children, depth)
+        if kind in REPORTS:
+            self.found.report += report_text(entity.content(REPORT_CHARS))
+            return []
+        if kind in SEALED and (inner := self.unseal(entity)) is not None:
+            return self.visit(inner, depth + 1) if depth < self.budget.depth else []
+        name = given_name(entity.kind, entity.shown)
+        if kind in BODIES and entity.shown.value != "attachment" and not name:
+            return self.body(entity, kind)
+        self.attach(entity, kind, name)
+        return []
+
+    def multipart(self, kind: str, children: tuple[Entity, ...], depth: int) -> list[_Piece]:
+        pieces = [p for child in children for p in self.visit(child, depth + 1)]
         if kind != "multipart/alternative" or not pieces:
             return pieces
         plain = next((p.plain for p in pieces if p.plain.strip()), "")
         return [_Piece(plain, "\n".join(p.html for p in pieces if p.html.strip()))]
 
-    def visit_leaf(self, part: Part, kind: str, related: bool) -> list[_Piece]:
-        known = len(part.defects)
-        content = _content(part)
-        self.found.defects += [_describe(d) for d in part.defects[known:]]
-        disposition = str(part.get("Content-Disposition", "")).split(";")[0].strip().lower()
-        is_body = kind in ("text/plain", "text/html") and disposition != "attachment" and not _name(part)
-        if not is_body:
-            self.attach(part, kind, content, related or disposition == "inline")
-            return []
-        text, defect = decode(content, _charset(part, content))
-        if defect:
-            self.found.defects.append(defect)
+    def body(self, entity: Entity, kind: str) -> list[_Piece]:
+        """A part that is text to read, files that were written into it taken out."""
+        content = self.text_bytes(entity)
+        files: list[Embedded] = []
+        if kind == "text/plain":
+            content, files = take_embedded(content)
+        for file in files:
+            self.keep(decode_words(decode(file.name)[0]), "", file.content)
+        return [self.piece(entity, kind, content)]
+
+    def text_bytes(self, entity: Entity) -> bytes:
+        size = entity.end - entity.start
+        content = entity.content(self.text_left + self.text_left // 2)
+        if len(content) > self.text_left or size > self.text_left + self.text_left // 2:
+            content = content[: self.text_left]
+            self.note(f"text part of {size} bytes cut to {len(content)}")
+        self.text_left -= len(content)
+        return content
+
+    def piece(self, entity: Entity, kind: str, content: bytes) -> _Piece:
+        charset = entity.kind.get("charset")
+        if not charset and kind == "text/html" and (meta := META_CHARSET.search(content[:4_000])):
+            charset = meta[1].decode("ascii", "replace")
+        text, defect = decode(content, charset)
+        self.note(defect)
         text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
         if kind == "text/html":
-            return [_Piece(html=text)]
-        if str(part.get_param("format", "")).lower() == "flowed":
-            text = unflow(text, str(part.get_param("delsp", "")).lower() == "yes")
-        return [_Piece(plain=text)]
+            return _Piece(html=text)
+        if kind in ("text/enriched", "text/richtext"):
+            return _Piece(unenriched(text))
+        if entity.kind.get("format").lower() == "flowed":
+            text = unflow(text, entity.kind.get("delsp").lower() == "yes")
+        return _Piece(text)
 
-    def attach(self, part: Part, kind: str, content: bytes, inline: bool = False) -> None:
-        if kind in ("application/ms-tnef", "application/vnd.ms-tnef") and self.open_tnef(content):
+    def attach(self, entity: Entity, kind: str, name: str) -> None:
+        content = entity.content()
+        if (kind in TNEF or name.lower() == "winmail.dat") and self.open_tnef(content):
             return
-        name = safe_name(_name(part), kind, len(self.found.attachments) + 1)
-        content_id = one_line(str(part.get("Content-ID", ""))).strip("<> ")
-        shown = inline and bool(content_id)
-        self.found.attachments.append(Attachment(name, kind, content, content_id, shown))
+        content_id = one_line(decode_words(entity.head.get("Content-ID"))).strip("<> ")
+        subject = ""
+        if kind in MESSAGES:
+            subject = subject_of(content)
+            self.messages.append(content)
+        self.keep(name, kind, content, content_id, subject)
+        if kind in BODIES and entity.shown.value == "inline":
+            self.shown.append(self.piece(entity, kind, content[: self.text_left]))
+        elif kind == "text/calendar":
+            self.invitations.append(
+                _Piece(calendar_text(decode(content[:REPORT_CHARS], entity.kind.get("charset"))[0]))
+            )
+
+    def keep(self, name: str, kind: str, content: bytes, content_id: str = "", subject: str = "") -> None:
+        """Keep an attachment under a safe name."""
+        kind = kind or type_of(name)
+        if not MEDIA_TYPE.fullmatch(kind):
+            kind = "application/octet-stream"
+        number = len(self.found.attachments) + 1
+        if not name:
+            name = safe_name(implied_name(kind, content_id, subject), kind, number)
+            name = free_name(name, {a.name for a in self.found.attachments})
+        self.found.attachments.append(Attachment(safe_name(name, kind, number), kind, content, content_id))
+
+    def unseal(self, entity: Entity) -> Entity | None:
+        """The entity inside an opaque signature; the part itself is kept as it came."""
+        content = entity.content()
+        inner = open_signed(content)
+        if inner is None:
+            return None
+        self.found.signed = True
+        self.keep(given_name(entity.kind, entity.shown) or "smime.p7m", entity.kind.value, content)
+        return read_entity(inner, self.budget, root=False)
 
     def open_tnef(self, content: bytes) -> bool:
         """Take a winmail.dat apart; False leaves it an attachment, whole."""
         opened = open_tnef(content)
         if opened is None:
-            self.found.defects.append("TNEF part cannot be opened")
+            self.note("TNEF part cannot be opened")
             return False
-        for name, data in opened.files:
-            number = len(self.found.attachments) + 1
-            kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-            self.found.attachments.append(Attachment(safe_name(name, kind, number), kind, data))
+        for name, data, content_id in opened.files:
+            self.keep(name, "", data, content_id)
         self.tnef.append(_Piece(opened.text, opened.html))
         return True
 
+    def note(self, defect: str) -> None:
+        if defect:
+            self.found.defects.append(defect)
 
-def collect(root: Part, depth: int, parts: int) -> Parts:
+    def stand_in(self) -> list[_Piece]:
+        """Text from elsewhere, for a mail whose parts hold none."""
+        for pieces in (self.tnef, self.shown, self.invitations):
+            filled = [p for p in pieces if p.filled]
+            if filled:
+                return filled
+        if len(self.messages) == 1:
+            inner = _Walk(replace(self.budget, depth=self.budget.depth // 2))
+            inner.text_left = self.text_left
+            pieces = [p for p in inner.visit(read_entity(self.messages[0], inner.budget)) if p.filled]
+            return pieces or (inner.stand_in() if inner.budget.depth else [])
+        return []
+
+
+def collect(root: Entity, budget: Budget) -> Parts:
     """Walk a MIME tree.
 
     Args:
-        root: the parsed mail.
-        depth: how deep multiparts may nest.
-        parts: how many parts are looked at.
+        root: the mail.
+        budget: what may still be spent.
 
     Returns:
         Body text, HTML, attachments, delivery report, defects.
     """
-    walk = _Walk(depth, parts)
-    pieces = [p for p in walk.visit(root) if p.plain.strip() or p.html.strip()]
-    pieces = pieces or [p for p in walk.tnef if p.plain.strip() or p.html.strip()]
-    walk.found.text = "\n\n".join(p.text.strip("\n") for p in pieces)
+    walk = _Walk(budget)
+    pieces = [p for p in walk.visit(root) if p.filled] or walk.stand_in()
+    found = walk.found
+    found.text = "\n\n".join(text for text in _texts(pieces, found.defects) if text)
     if any(p.html for p in pieces):
-        walk.found.html = "\n<hr>\n".join(p.html or _as_html(p.plain) for p in pieces)
-    return walk.found
+        found.html = "\n<hr>\n".join(p.html or f"<pre>{escape(p.plain)}</pre>" for p in pieces)[: 2 * MAX_HTML]
+    shown = set(_shown_ids(found.html))
+    found.attachments = [replace(a, inline=bool(a.content_id) and a.content_id in shown) for a in found.attachments]
+    return found
 
 
-def _children(part: Part) -> list[Part] | None:
-    """The parts of a multipart or attached message, None for a leaf."""
-    if not part.is_multipart():
-        return None
-    return [child for child in part.get_payload() if isinstance(child, Part)]
+def _texts(pieces: list[_Piece], defects: list[str]) -> list[str]:
+    """Each piece as text; HTML is turned into text as far as the mail's whole allowance goes."""
+    out = []
+    left = MAX_HTML
+    for piece in pieces:
+        if piece.plain.strip() or not piece.html:
+            out.append(piece.plain.strip("\n"))
+            continue
+        if len(piece.html) > left:
+            defects.append(f"HTML of {len(piece.html)} characters read up to {left}")
+        out.append(html_to_text(piece.html[:left]))
+        left -= min(left, len(piece.html))
+    return out
 
 
-def media_type(part: Part) -> str:
-    """The media type, `type/subtype` in lower case whatever the field looks like (RFC 2045 section 5.2)."""
-    kind = "".join(part.get_content_type().split())
-    return kind if re.fullmatch(r"[!-.0-~]{1,100}/[!-.0-~]{1,100}", kind) else "application/octet-stream"
+def _shown_ids(html: str) -> list[str]:
+    """The Content-IDs that HTML shows (RFC 2392)."""
+    return [unquote(found) for found in re.findall(r"[\"'(=\s]cid:([^\"'\s>)]{1,500})", html, re.IGNORECASE)]
 
 
-def _as_html(plain: str) -> str:
-    from html import escape
-
-    return f"<pre>{escape(plain)}</pre>"
-
-
-def _describe(defect: object) -> str:
-    words = re.sub(r"(?<!^)(?=[A-Z])", " ", type(defect).__name__.removesuffix("Defect"))
-    return f"MIME: {words.lower()}"
+def subject_of(message: bytes) -> str:
+    """The subject of an attached mail."""
+    return decode_words(read_head(message, 0, len(message), 64_000, 500).get("Subject"))
 
 
-def _content(part: Part) -> bytes:
-    """The decoded bytes of a leaf; the payload as it stands when its encoding is broken."""
-    try:
-        content = part.get_payload(decode=True)
-    except Exception:  # the codecs raise all sorts on broken base64 and uuencode
-        content = None
-    if isinstance(content, bytes):
-        return content
-    # Undecoded; asking the part for its text would run into the same failure.
-    return str(getattr(part, "_payload", "") or "").encode("utf-8", "surrogateescape")
-
-
-def _charset(part: Part, content: bytes) -> str:
-    try:
-        named = part.get_content_charset("") or ""
-    except Exception:  # RFC 2231 values in an unknown charset
-        named = ""
-    if not named and part.get_content_type() == "text/html":
-        meta = re.search(rb"<meta[^>]{0,200}charset=[\"']?([\w-]{1,40})", content[:4_000], re.IGNORECASE)
-        named = meta.group(1).decode("ascii", "replace") if meta else ""
-    return named
-
-
-def _name(part: Part) -> str:
-    """The file name of a part: filename, else name; RFC 2231 or (against the rule, but common) RFC 2047."""
-    try:
-        name = part.get_filename() or ""
-    except Exception:  # a charset nobody knows in an RFC 2231 parameter
-        name = str(part.get_param("filename", "", "content-disposition"))
-    return decode_words(str(name))
-
-
-def safe_name(name: str, content_type: str, number: int) -> str:
-    """A file name that cannot leave its folder or deceive a shell.
-
-    Args:
-        name: as the mail gives it.
-        content_type: used for an ending when the name is empty.
-        number: position among the attachments, used when the name is empty.
-    """
-    name = one_line(name).replace("\\", "/").rpartition("/")[2]
-    name = re.sub(r"[<>:\"|?*\x00-\x1f\u202a-\u202e\u2066-\u2069]", "_", name).strip(" .")
-    if not name:
-        return f"attachment-{number}{EXTENSIONS.get(content_type, '.bin')}"
-    stem, dot, ending = name.rpartition(".")
-    if len(name) > NAME_CHARS:
-        name = f"{stem[: NAME_CHARS - len(ending) - 1]}.{ending}" if dot and len(ending) < 12 else name[:NAME_CHARS]
-    return name
-
-
-def _headers_text(part: Part) -> str:
-    return "\n".join(f"{name}: {decode_words(str(value))}" for name, value in part.items())
-
-
-def _flatten(part: Part) -> bytes:
-    """An attached message as bytes, near enough as it was; the tree may be one nobody can write back."""
-    out = io.BytesIO()
-    try:
-        email.generator.BytesGenerator(out, mangle_from_=False, maxheaderlen=0).flatten(part)
-    except Exception:
-        return (_headers_text(part) + "\n\n" + str(part.get_payload())).encode("utf-8", "surrogateescape")
-    return out.getvalue()
-
-
-def unflow(text: str, delsp: bool) -> str:
-    """Join the soft line breaks of format=flowed (RFC 3676 section 4)."""
-    out: list[str] = []
-    open_depth = -1  # quote depth of the paragraph that may go on, -1 when none
-    for line in text.split("\n"):
-        quoted = re.match(r">*", line)
-        depth = len(quoted.group()) if quoted else 0
-        content = line[depth:].removeprefix(" ")
-        signature = content == "-- "
-        soft = content.endswith(" ") and not signature
-        if soft and delsp:
-            content = content[:-1]
-        if out and open_depth == depth and not signature:
-            out[-1] += content
-        else:
-            out.append((">" * depth + " " if depth else "") + content)
-        open_depth = depth if soft else -1
-    return "\n".join(out)
+def report_text(content: bytes) -> str:
+    """A delivery report as groups of unfolded, decoded fields with empty lines between (RFC 3464 section 2.1)."""
+    text = decode(content)[0].replace("\r\n", "\n").replace("\r", "\n")
+    lines = re.sub(r"\n[ \t]+(?=\S)", " ", text).split("\n")
+    return "\n".join(decode_words(line) for line in lines).strip("\n") + "\n"
