@@ -17,6 +17,7 @@ Comparisons are fair to a reader of mail rather than to the bytes:
 - a bounce is what screening calls one; recipients are compared as sets; without `failed_recipients_source` they come
   from the source's own tests; a non-bounce is every entry that is not of kind bounce and not said to be one, except
   those of kind parse, where nobody looked;
+- times are of the processor, so that a busy machine fails nobody;
 - ham is `is_spam: false` or kind normal, and is kept from its ticket when screening opens none.
 
 A rate without a target is for information. Exit code 1 when a target is missed.
@@ -357,14 +358,14 @@ def run(folder: Path, entries: Iterable[dict[str, Any]], chosen: list[Metric]) -
     for entry in entries:
         raw = mail_of((folder / entry["path"]).read_bytes(), entry.get("input", "message"))
         report.entries += 1
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             case = consider(Arrival(1, "corpus", raw, "", now, 1), parse(raw), Known(), desk, now)
             failed = failed_recipients(case.message)
         except Exception as error:
             report.exceptions.append({"path": entry["path"], "error": f"{type(error).__name__}: {error}"})
             continue
-        report.times.append((time.perf_counter() - began, entry["path"]))
+        report.times.append((time.process_time() - began, entry["path"]))
         found = Found(entry, raw, case.message, case.screening, failed, folder)
         for metric in chosen:
             metric.take(found)

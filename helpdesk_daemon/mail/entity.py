@@ -14,6 +14,7 @@ from helpdesk_daemon.mail.parameters import Typed, disposition, media_type
 from helpdesk_daemon.mail.transfer import transfer_decode
 
 MAX_BOUNDARY = 2_000  # characters; RFC 2046 allows 70
+PART_HEAD = 32_000  # bytes of a part's head
 MAX_MARKS = 20_000  # lines of one mail that look like boundaries
 TAIL = re.compile(rb"(--)?[ \t]{0,200}(?:\r?\n|\r|\Z)")
 # A boundary line is followed by the head of a part: how to find one that no field names.
@@ -89,7 +90,8 @@ def read_entity(raw: bytes, budget: Budget, start: int = 0, end: int | None = No
         depth: how many multiparts it is in.
     """
     end = len(raw) if end is None else end
-    head = read_head(raw, start, end, budget.head_bytes, budget.head_fields, root=root)
+    most = budget.head_bytes if root else min(budget.head_bytes, PART_HEAD)
+    head = read_head(raw, start, end, most, budget.head_fields, root=root)
     kind = media_type(head.get("Content-Type"), default)
     entity = Entity(head, kind, disposition(head.get("Content-Disposition")), raw, head.end, end)
     entity.defects += head.defects

@@ -9,8 +9,9 @@ from urllib.parse import unquote_to_bytes
 from helpdesk_daemon.mail.charset import decode
 from helpdesk_daemon.mail.headers import raw_text
 
-MAX_VALUE = 16_000  # characters of a field that are looked at
+MAX_VALUE = 8_000  # characters of a field that are looked at
 MAX_PARAMETERS = 200
+MAX_QUOTED = 4_000  # characters of a quoted value
 TYPE = re.compile(r"[\s\"']*([!#$%&'*+\-.^_`{|}~0-9A-Za-z]{1,100})\s*/\s*([!#$%&'*+\-.^_`{|}~0-9A-Za-z]{1,100})")
 WORD = re.compile(r"[^\s;=\"]{0,100}")
 NAME = re.compile(r"[;\s]*([^\s;=\"]{1,100})\s*=\s*")
@@ -69,8 +70,8 @@ def _parameters(value: str, at: int) -> dict[str, str]:
     """Walk `; name=value` pairs; repeated names keep the first."""
     plain: dict[str, str] = {}
     pieces: dict[str, dict[int, tuple[str, bool]]] = {}
-    while at < len(value) and len(plain) + len(pieces) < MAX_PARAMETERS:
-        name = NAME.match(value, at)
+    for _ in range(MAX_PARAMETERS):
+        name = NAME.match(value, at) if at < len(value) else None
         if not name:
             at = value.find(";", at) + 1
             if not at:
@@ -89,7 +90,7 @@ def _parameters(value: str, at: int) -> dict[str, str]:
 
 def _value(value: str, at: int) -> tuple[str, int]:
     """One parameter value from `at` on, and where the next begins."""
-    quoted = QUOTED.match(value, at)
+    quoted = QUOTED.match(value, at) if value.find('"', at + 1, at + MAX_QUOTED) >= 0 else None
     if quoted:
         if AFTER_QUOTED.match(value, quoted.end()):
             return re.sub(r'\\(["\\])', r"\1", quoted[1]), quoted.end()

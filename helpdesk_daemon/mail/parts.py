@@ -19,7 +19,8 @@ from helpdesk_daemon.mail.texts import calendar_text, unenriched, unflow
 from helpdesk_daemon.mail.tnef import open_tnef
 from helpdesk_daemon.mail.transfer import Embedded, take_embedded
 
-TEXT_BYTES = 8_000_000  # of all text parts together; the rest stays in the raw mail
+MAX_TNEF = 10  # winmail.dat parts of one mail that are opened
+TEXT_BYTES = 4_000_000  # of all text parts together; the rest stays in the raw mail
 REPORT_CHARS = 500_000
 TNEF = frozenset(["application/ms-tnef", "application/vnd.ms-tnef"])
 SEALED = frozenset(["application/pkcs7-mime", "application/x-pkcs7-mime"])
@@ -177,7 +178,7 @@ class _Walk:
 
     def open_tnef(self, content: bytes) -> bool:
         """Take a winmail.dat apart; False leaves it an attachment, whole."""
-        opened = open_tnef(content)
+        opened = open_tnef(content) if len(self.tnef) < MAX_TNEF else None
         if opened is None:
             self.note("TNEF part cannot be opened")
             return False

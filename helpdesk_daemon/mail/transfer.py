@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+MAX_PIECES = 200_000  # stretches of base64 that end with padding, in one part
+MAX_LINES = 1_500_000  # of one uuencoded part
 MAX_EMBEDDED = 50  # files taken out of one text
 SPACES = b" \t\r\n\v\f"
 BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
@@ -51,18 +53,14 @@ def _base64(content: bytes) -> tuple[bytes, str]:
         return content, "MIME: said to be base64, but is not"
     defect = "MIME: characters in base64 that do not belong there" if junk else ""
     out: list[bytes] = []
-    rest = content
-    while rest:
-        chunk, padding, rest = rest.partition(b"=")
-        chunk = chunk.translate(None, SPACES + NOT_BASE64)
-        if len(chunk) % 4 == 1:
-            chunk, defect = chunk[:-1], defect or "MIME: base64 cut short"
-        out.append(binascii.a2b_base64(chunk + b"=" * (-len(chunk) % 4)))
-        rest = rest.lstrip(b"=" + SPACES)
-        if padding and junk and len(rest) != len(rest.translate(None, NOT_BASE64)):
+    for chunk in content.split(b"=", MAX_PIECES):
+        clean = chunk.translate(None, SPACES + NOT_BASE64)
+        if out and junk and len(chunk) != len(chunk.translate(None, NOT_BASE64)):
             return b"".join(out), "MIME: text after the end of base64 left out"
-        if len(out) > 1_000:
-            return b"".join(out), "MIME: base64 in too many pieces, the rest left out"
+        if len(clean) % 4 == 1:
+            clean, defect = clean[:-1], defect or "MIME: base64 cut short"
+        if clean:
+            out.append(binascii.a2b_base64(clean + b"=" * (-len(clean) % 4)))
     return b"".join(out), defect
 
 
@@ -79,7 +77,7 @@ def _uuencoded(content: bytes) -> tuple[bytes, str]:
 
 def _uu_lines(lines: bytes) -> bytes:
     out: list[bytes] = []
-    for line in lines.split(b"\n"):
+    for line in lines.split(b"\n", MAX_LINES)[:MAX_LINES]:
         line = line.rstrip(b"\r\n")
         length = ((line[0] - 32) & 63) if line else 0
         if not length or line == b"end":
