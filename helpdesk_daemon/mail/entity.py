@@ -172,16 +172,22 @@ def _marks(raw: bytes, start: int, end: int, mark: bytes, budget: Budget) -> lis
     budget.bytes_searched -= end - start
     if budget.bytes_searched < 0:
         return found
-    at = start if raw.startswith(mark, start, end) else raw.find(b"\n" + mark, start, end) + 1
-    while (at > start or (at == start and raw.startswith(mark, start, end))) and budget.marks > 0:
+    at = start if raw.startswith(mark, start, end) else _next_mark(raw, mark, start, end)
+    while at >= 0 and budget.marks > 0:
         budget.marks -= 1
         tail = TAIL.match(raw, at + len(mark), end)
         if tail:
             found.append((at, tail.end(), bool(tail[1])))
             if len(found) > budget.parts + FEW:
                 break
-        at = raw.find(b"\n" + mark, (tail.end() - 1) if tail else at + len(mark), end) + 1
+        at = _next_mark(raw, mark, max(tail.end() - 1, at + len(mark)) if tail else at + len(mark), end)
     return found
+
+
+def _next_mark(raw: bytes, mark: bytes, start: int, end: int) -> int:
+    """Where the next line that begins with `mark` begins, -1 when there is none."""
+    at = raw.find(b"\n" + mark, start, end)
+    return at + 1 if at >= 0 else -1
 
 
 def _before_line_end(raw: bytes, start: int, end: int) -> int:

@@ -57,12 +57,11 @@ class _Reader:
 
     def read(self) -> int:
         """Take lines until the block ends; where the body begins."""
-        begin, lines = self.at, 0
+        begin = self.at
         while self.at < self.end:
-            if self.at >= self.stop or lines >= self.max_fields:
-                return self.cut(begin, lines)
+            if self.at >= self.stop or len(self.fields) > self.max_fields:
+                return self.cut(begin)
             line, after = self.line()
-            lines += 1
             if not line or (line.isspace() and not self.goes_on(after)):
                 return after
             if not self.take(line, after):
@@ -110,13 +109,13 @@ class _Reader:
             self.known_until = after + last[-1] if last else -1
         return after <= self.known_until
 
-    def cut(self, begin: int, lines: int) -> int:
+    def cut(self, begin: int) -> int:
         """Skip the rest of a block that is too long."""
         empty = re.compile(rb"\n\r?\n").search(self.raw, max(begin, self.at - 2), self.end)
         end = empty.end() if empty else self.end
-        if lines >= self.max_fields:
-            total = lines + self.raw.count(b"\n", self.at, end)
-            self.note(f"{total} header lines cut to {self.max_fields}")
+        if len(self.fields) > self.max_fields:
+            self.fields.pop()
+            self.note(f"header of more than {self.max_fields} fields cut to {self.max_fields}")
         else:
             self.note(f"header block of {end - begin} bytes cut to {self.stop - begin}")
         return end
@@ -136,7 +135,7 @@ def read_head(raw: bytes, start: int, end: int, max_bytes: int, max_fields: int,
         start: where it begins.
         end: where the entity ends.
         max_bytes: size looked at.
-        max_fields: lines looked at.
+        max_fields: fields looked at.
         root: whether this is the mail's own head; a part's head must have a field that a part has.
 
     Returns:

@@ -75,7 +75,7 @@ def _with_defects(message: Message, more: list[str]) -> Message:
 
 def split_head(raw: bytes) -> tuple[bytes, bytes]:
     """Cut a mail at the first empty line into header block and body."""
-    cut = re.search(rb"\r?\n\r?\n|\r\r", raw)
+    cut = re.search(rb"\r{0,2}\n\r{0,2}\n|\r\r(?!\n)", raw)
     return (raw[: cut.start()], raw[cut.end() :]) if cut else (raw, b"")
 
 
@@ -107,7 +107,7 @@ def _parse_tree(raw: bytes, limits: Limits) -> Message:
     parts.defects[:0] = defects
     # What was only signed is open now: nothing about it is sealed any more.
     kind = "multipart/signed" if parts.signed and root.children is None else root.kind.value
-    return _message(read_headers(root.head), parts, kind, limits, root.head.envelope)
+    return _message(read_headers(root.head), parts, kind, limits, headers.raw_text(root.head.envelope))
 
 
 def _parse_flat(raw: bytes, limits: Limits) -> Message:

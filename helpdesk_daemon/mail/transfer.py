@@ -13,6 +13,8 @@ MAX_EMBEDDED = 50  # files taken out of one text
 SPACES = b" \t\r\n\v\f"
 BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 NOT_BASE64 = bytes(n for n in range(256) if n not in BASE64 + SPACES)
+FULL_LINE = re.compile(rb"^[A-Za-z0-9+/]{20,}={0,2}[ \t]{0,9}\r?$", re.MULTILINE)
+LAST_LINE = re.compile(rb"\n(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?[ \t]{0,9}\r?(?=\n|\Z)")
 UU_BEGIN = re.compile(rb"(?:^|\n)begin [0-7]{3,4} ([^\r\n]{0,255})\r?\n(?=[\x20-\x60])")
 UU_END = re.compile(rb"\nend[ \t]{0,80}(?:\r?\n|\Z)")
 YENC_BEGIN = re.compile(rb"(?:^|\n)=ybegin [^\r\n]{0,200}?name=([^\r\n]{1,255})\r?\n(?:=ypart [^\r\n]{0,200}\r?\n)?")
@@ -52,16 +54,26 @@ def _base64(content: bytes) -> tuple[bytes, str]:
     if junk and content.count(b" ") * 20 > len(content):
         return content, "MIME: said to be base64, but is not"
     defect = "MIME: characters in base64 that do not belong there" if junk else ""
+    if junk and (end := _end_of_base64(content)):
+        content, defect = content[:end], "MIME: text after the end of base64 left out"
     out: list[bytes] = []
     for chunk in content.split(b"=", MAX_PIECES):
         clean = chunk.translate(None, SPACES + NOT_BASE64)
-        if out and junk and len(chunk) != len(chunk.translate(None, NOT_BASE64)):
-            return b"".join(out), "MIME: text after the end of base64 left out"
         if len(clean) % 4 == 1:
             clean, defect = clean[:-1], defect or "MIME: base64 cut short"
         if clean:
             out.append(binascii.a2b_base64(clean + b"=" * (-len(clean) % 4)))
     return b"".join(out), defect
+
+
+def _end_of_base64(content: bytes) -> int:
+    """Where base64 ends below which something else was added; 0 when its lines are themselves impure."""
+    end = 0
+    for line in FULL_LINE.finditer(content):
+        end = line.end()
+    last = LAST_LINE.match(content, end) if end else None
+    end = last.end() if last else end
+    return end if len(content[:end].translate(None, NOT_BASE64)) == end else 0
 
 
 def _quoted_printable(content: bytes) -> tuple[bytes, str]:
