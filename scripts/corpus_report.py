@@ -8,8 +8,9 @@ Comparisons are fair to a reader of mail rather than to the bytes:
 
 - texts in Unicode's NFC with white space folded; in a body, an invisible character is none;
 - addresses in lower case; an expected sender without an @ asks that none be made up;
-- attachment names as sets, each made safe as the daemon does, so that no folder counts; `attachment names, no
-  others` also asks that nothing else be found;
+- attachment names as sets, each made safe as the daemon does, so that no folder counts; a name that no part of the
+  mail gives was invented by the source's parser, and only asks that there be as many attachments (`attachment
+  names, strictly` takes every name literally, and no others);
 - a body is right when the expected text stands in it, as whole words (`body text whole` asks that it be all);
   an empty one when there is no other; `text_part_files` may stand anywhere, in text, HTML or attachments;
 - a reply is right when it is all of `reply_text`; it loses wanted text when a line of `reply_text` or
@@ -44,10 +45,12 @@ from rich.table import Table
 from helpdesk_daemon.app import desk_of, routing_of, shipped
 from helpdesk_daemon.mail.bounce import failed_recipients
 from helpdesk_daemon.mail.charset import decode
+from helpdesk_daemon.mail.entity import Budget, read_entity
 from helpdesk_daemon.mail.headers import decode_words
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.names import safe_name
 from helpdesk_daemon.mail.parse import parse
+from helpdesk_daemon.mail.parts import subject_of
 from helpdesk_daemon.mail.screen import Kind, Screening
 from helpdesk_daemon.ports import Arrival, Known
 from helpdesk_daemon.settings import load_settings
@@ -160,11 +163,26 @@ def _names(f: Found) -> tuple[set[str], list[str]]:
 
 
 def attachments(f: Found) -> Judgement:
-    """Every expected attachment is there by name."""
+    """Every attachment that the mail names is there, and as many as expected."""
     if "attachments" not in f.expected:
         return NOTHING
     wanted, found = _names(f)
-    return yes(wanted <= {fold(name) for name in found}, sorted(wanted), found)
+    given = wanted & (_given(f.raw) | {fold(name) for name in found})
+    right = given <= {fold(name) for name in found} and len(found) >= len(wanted)
+    return yes(right, sorted(wanted), found)
+
+
+def _given(raw: bytes) -> set[str]:
+    """Every name that a part gives itself, and every subject an attached mail has."""
+    names: list[str] = []
+    waiting = [read_entity(raw, Budget())]
+    while waiting:
+        entity = waiting.pop()
+        waiting += entity.children or ()
+        names += [decode_words(entity.kind.get("name")), decode_words(entity.shown.get("filename"))]
+        if entity.kind.value == "message/rfc822":
+            names.append(f"{subject_of(entity.content())}.eml")
+    return {fold(safe_name(name, "", 0)) for name in names if name}
 
 
 def attachments_whole(f: Found) -> Judgement:
@@ -303,7 +321,7 @@ def metrics() -> list[Metric]:
         Metric("subject", subject, 0.98),
         Metric("from", sender, 0.99),
         Metric("attachment names", attachments, 0.95),
-        Metric("attachment names, no others", attachments_whole),
+        Metric("attachment names, strictly", attachments_whole),
         Metric("attachment count", attachments_count),
         Metric("body text", body, 0.95),
         Metric("body text whole", body_whole),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Iterator
 
 from helpdesk_daemon.mail.parse import split_head
 
+CHUNK = 1_000_000  # bytes
 # Fields that the sender wrote. Relays add, reorder and rewrite the others.
 OWN_FIELDS = (
     b"message-id", b"from", b"sender", b"reply-to", b"to", b"cc", b"subject", b"date", b"in-reply-to",
@@ -39,5 +41,16 @@ def digest(raw: bytes, key: bytes) -> str:
     mac = hmac.new(key, digestmod=hashlib.sha256)
     for name in OWN_FIELDS:
         mac.update(name + b":" + b"\x00".join(found.get(name, [])) + b"\n")
-    mac.update(b"\n" + b"\n".join(line.rstrip(b" \t\r") for line in body.split(b"\n")).rstrip())
+    mac.update(b"\n")
+    for chunk in _relaxed(body.rstrip()):
+        mac.update(chunk)
     return mac.hexdigest()
+
+
+def _relaxed(body: bytes) -> Iterator[bytes]:
+    """The body without white space at line ends, piece by piece: a large mail has many lines."""
+    at = 0
+    while at < len(body):
+        end = body.find(b"\n", at + CHUNK) + 1 or len(body)
+        yield b"\n".join(line.rstrip(b" \t\r") for line in body[at:end].split(b"\n"))
+        at = end

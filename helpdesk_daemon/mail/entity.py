@@ -20,6 +20,7 @@ TAIL = re.compile(rb"(--)?[ \t]{0,200}(?:\r?\n|\r|\Z)")
 # A boundary line is followed by the head of a part: how to find one that no field names.
 GUESS = re.compile(rb"(?:^|\n)--([^\s][^\r\n]{1,200})\r?\n(?=Content-[A-Za-z-]{2,40}[ \t]?:)", re.IGNORECASE)
 HTML = re.compile(rb"\s*<(?:!doctype|html|head|body|div|p|table)\b", re.IGNORECASE)
+PREAMBLE = 400  # bytes of "This is a multi-part message in MIME format"
 GUESS_WITHIN = 20_000  # bytes in which the first of them must stand
 FEW = 20  # parts, after which a boundary line without a part's head is looked at no more
 BEYOND = "parts beyond the limits left in the raw mail"
@@ -206,11 +207,14 @@ def _guess(raw: bytes, start: int, end: int, closed: bool = False) -> bytes:
         raw: the bytes.
         start: where the body begins.
         end: where it ends.
-        closed: only one that has its closing line.
+        closed: only one that the body begins with, and that has its closing line.
     """
     window = raw[start : min(end, start + GUESS_WITHIN)]
     found = GUESS.search(window)
     boundary = found[1].rstrip() if found else b""
-    if closed and boundary and raw.find(b"\n--" + boundary + b"--", start, end) < 0:
-        return b""
+    if closed and found:
+        before = window[: found.start()].strip().lower()  # a returned mail has its parts below other words
+        announced = not before or (len(before) <= PREAMBLE and b"mime" in before)
+        if not announced or raw.find(b"\n--" + boundary + b"--", start, end) < 0:
+            return b""
     return boundary

@@ -23,6 +23,7 @@ WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?((?:[^?=]|\?(?!=)|=(?!\?(?!=)))
 GAP = re.compile(r"(\?=)[ \t\r\n]+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")
 IDENTIFIER = re.compile(r"<([^<>\s]{1,900})>")
 EMAIL = re.compile(r"[^\s<>()\[\],;:\"@\x00-\x1f]{1,256}@[^\s<>()\[\],;:\"@\x00-\x1f]{1,255}")
+COMMENT = re.compile(r"\([^()]*\)")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\u2028\u2029\x85]+")
 
 
@@ -121,7 +122,10 @@ def _address(part: str) -> Address | None:
     part = part.strip()[-MAX_MAILBOX:]
     angled = re.search(r"<\s*([^<>]*)\s*>?", part)
     if angled:
-        found = EMAIL.search(angled.group(1)) or EMAIL.search(part)
+        inside = angled.group(1)
+        if "(" in inside:  # comments may stand anywhere (RFC 5322 section 4.4)
+            inside = "".join(COMMENT.sub("", inside).split())
+        found = EMAIL.search(inside) or EMAIL.search(part)
         name = part[: angled.start()] or part[angled.end() :].strip(" ()")
     else:
         found = EMAIL.search(part)

@@ -14,7 +14,6 @@ FORBIDDEN = re.compile(r"[<>:\"|?*\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 # Stated here rather than asked of `mimetypes`, which reads the system's tables.
 ENDINGS = {
     "message/rfc822": ".eml", "message/global": ".eml", "text/rfc822-headers": ".txt",
-    "message/delivery-status": ".txt",
     "text/plain": ".txt", "text/html": ".html", "text/calendar": ".ics", "text/csv": ".csv", "text/vcard": ".vcf",
     "text/x-vcard": ".vcf", "text/xml": ".xml", "text/rtf": ".rtf", "text/markdown": ".md", "image/jpeg": ".jpg",
     "image/jpg": ".jpg", "image/pjpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/bmp": ".bmp",
@@ -64,8 +63,10 @@ def implied_name(kind: str, content_id: str, subject: str) -> str:
         return local
     if subject:
         return f"{subject[:120]}{ENDINGS['message/rfc822']}"
-    stem = STEMS.get(kind.partition("/")[0])
-    return f"{stem}{ENDINGS.get(kind, '.bin')}" if stem else ""
+    main, _, below = kind.partition("/")
+    if main == "message" and kind not in ENDINGS:  # reports: lines of text
+        return f"{below}.txt"
+    return f"{STEMS[main]}{ENDINGS.get(kind, '.bin')}" if main in STEMS else ""
 
 
 def free_name(name: str, taken: set[str]) -> str:

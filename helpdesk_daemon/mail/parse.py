@@ -11,6 +11,7 @@ from helpdesk_daemon.mail.charset import decode
 from helpdesk_daemon.mail.entity import Budget, read_entity
 from helpdesk_daemon.mail.head import Head, read_head
 from helpdesk_daemon.mail.message import Address, Headers, Message
+from helpdesk_daemon.mail.parameters import media_type
 from helpdesk_daemon.mail.parts import Parts, collect
 
 # Where a sender is looked for, best first.
@@ -19,7 +20,9 @@ SENDER_FIELDS = (
     "X-Envelope-From", "X-MAIL-FROM", "X-Original-Sender", "Errors-To",
 )  # fmt: skip
 BARE_RETURN = re.compile(rb"[^\r\n]{1,10000}\r[^\n]")  # how a line ended before Mac OS X
-NOBODY = Address("", "")
+EMPTY_LINE = re.compile(rb"\r{0,2}\n\r{0,2}\n|\r\r(?!\n)")
+MAX_HEAD = 2_000_000  # bytes
+DAEMON = re.compile(r"mailer.?daemon|postmaster|mail deliver", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,9 @@ def _with_defects(message: Message, more: list[str]) -> Message:
 
 
 def split_head(raw: bytes) -> tuple[bytes, bytes]:
-    """Cut a mail at the first empty line into header block and body."""
-    cut = re.search(rb"\r{0,2}\n\r{0,2}\n|\r\r(?!\n)", raw)
-    return (raw[: cut.start()], raw[cut.end() :]) if cut else (raw, b"")
+    """Cut a mail at the first empty line into header block and body; a block without end is cut at `MAX_HEAD`."""
+    cut = EMPTY_LINE.search(raw, 0, MAX_HEAD)
+    return (raw[: cut.start()], raw[cut.end() :]) if cut else (raw[:MAX_HEAD], raw[MAX_HEAD:])
 
 
 def _bounded(raw: bytes, limits: Limits) -> tuple[bytes, list[str]]:
@@ -106,7 +109,8 @@ def _parse_tree(raw: bytes, limits: Limits) -> Message:
     parts = collect(root, budget)
     parts.defects[:0] = defects
     # What was only signed is open now: nothing about it is sealed any more.
-    kind = "multipart/signed" if parts.signed and root.children is None else root.kind.value
+    kind = media_type(root.head.get("Content-Type")).value
+    kind = "multipart/signed" if parts.signed and root.children is None else kind
     return _message(read_headers(root.head), parts, kind, limits, headers.raw_text(root.head.envelope))
 
 
@@ -155,7 +159,8 @@ def _sender(fields: Headers, envelope: str, text: str) -> tuple[Address, str]:
         found = headers.addresses(fields.get_all(name))
         if found:
             return (found[0] if name == "From" else Address(found[0].name or named, found[0].email)), name
-    for place, words in (("mbox line", envelope), ("text", text[:2_000])):
+    # A bounce often names no sender, and in its text stands whom it did not reach.
+    for place, words in (("mbox line", envelope), ("text", "" if DAEMON.search(fields.get("From")) else text[:2_000])):
         found_in = headers.EMAIL.search(words)
         if found_in:
             return Address(named, found_in.group().strip(".").lower()), place

@@ -87,7 +87,9 @@ class _Walk:
         if entity.children is not None:
             return self.multipart(kind, entity.children, depth)
         if kind in REPORTS:
-            self.found.report += report_text(entity.content(REPORT_CHARS))
+            content = entity.content()
+            self.found.report += report_text(content[:REPORT_CHARS])
+            self.keep(given_name(entity.kind, entity.shown), kind, content)
             return []
         if kind in SEALED and (inner := self.unseal(entity)) is not None:
             return self.visit(inner, depth + 1) if depth < self.budget.depth else []

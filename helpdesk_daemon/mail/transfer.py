@@ -51,7 +51,7 @@ def transfer_decode(content: bytes, encoding: str) -> tuple[bytes, str]:
 def _base64(content: bytes) -> tuple[bytes, str]:
     """Decode base64 over junk and inner padding, and cut short as it may be."""
     junk = len(content) - len(content.translate(None, NOT_BASE64))
-    if junk and content.count(b" ") * 20 > len(content):
+    if content.count(b" ") * 20 > len(content):
         return content, "MIME: said to be base64, but is not"
     defect = "MIME: characters in base64 that do not belong there" if junk else ""
     if junk and (end := _end_of_base64(content)):
@@ -91,7 +91,7 @@ def _uu_lines(lines: bytes) -> bytes:
     out: list[bytes] = []
     for line in lines.split(b"\n", MAX_LINES)[:MAX_LINES]:
         line = line.rstrip(b"\r\n")
-        length = ((line[0] - 32) & 63) if line else 0
+        length = ((line[0] - 32) & 63) if line and 32 <= line[0] <= 96 else 0
         if not length or line == b"end":
             continue
         wanted = 1 + (length + 2) // 3 * 4
