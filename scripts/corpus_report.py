@@ -54,7 +54,7 @@ from helpdesk_daemon.mail.parts import subject_of
 from helpdesk_daemon.mail.screen import Kind, Screening
 from helpdesk_daemon.ports import Arrival, Known
 from helpdesk_daemon.settings import load_settings
-from helpdesk_daemon.stages.plan import Desk, consider
+from helpdesk_daemon.stages.case import Desk, consider
 from helpdesk_daemon.tickets.tracking import Signer
 
 SLOW = 2.0  # seconds a mail may take

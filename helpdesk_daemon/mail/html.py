@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from html import unescape
 
+from helpdesk_daemon.mail.html_quotes import only_indents
+
 BLOCKS = frozenset((
     "address", "article", "aside", "blockquote", "caption", "center", "dd", "details", "div", "dl", "dt", "fieldset",
     "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav",
@@ -66,7 +68,7 @@ class _Reader:
         self.html = html
         self.writer = _Writer()
         self.preformatted = 0
-        self.quotes: list[int] = []  # where each open quote begins in what was written
+        self.quotes: list[int] = []  # where each open quote begins in what was written, -1 for one that only indents
         self.lists: list[int] = []  # the number of the last item, -1 where items are not numbered
         self.shown = ""  # the address shown last
         self.link = ("", 0)  # the open link's address, and where its words begin
@@ -164,13 +166,13 @@ class _Reader:
             self.writer.newline(2 if tag in PARAGRAPHS else 1)
 
     def begin_quote(self, attributes: str) -> None:
-        self.quotes.append(len(self.writer.parts))
+        self.quotes.append(-1 if only_indents(attributes_of(attributes)) else len(self.writer.parts))
 
     def end_quote(self) -> None:
         """Put `> ` before every line written since the quote began, as plain-text mail does."""
         self.writer.newline(1)
-        start = self.quotes.pop() if self.quotes else len(self.writer.parts)
-        if len(self.quotes) >= MAX_QUOTES:
+        start = self.quotes.pop() if self.quotes else -1
+        if start < 0 or len(self.quotes) >= MAX_QUOTES:
             return
         block = "".join(self.writer.parts[start:]).strip("\n")
         if block:

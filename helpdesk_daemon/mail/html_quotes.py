@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def signatures(html: str) -> list[str]:
     return [node.html or "" for node in LexborHTMLParser(without_quotes(html) or html).css(SIGNATURES)[:MAX_SIGNATURES]]
 
 
-def only_indents(attributes: dict[str, str | None]) -> bool:
+def only_indents(attributes: Mapping[str, str | None]) -> bool:
     """Whether a blockquote of these attributes is a writer's indentation, not a quote: no line beside it, no citation."""
     if (attributes.get("type") or "").lower() == "cite":
         return False
