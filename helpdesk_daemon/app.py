@@ -266,7 +266,7 @@ class App:
         )
         self.deliver = Deliver(
             Outbox(self.engine, self.clock), parts.transport or transport_of(settings), self.clock, self.db,
-            settings.smtp.connections * 4, lambda: self.routing.triage.department.address, parts.reached,
+            settings.smtp.connections * 4, lambda: self.desk, parts.reached,
         )  # fmt: skip
         self.decide = Decide(
             Decisions(self.engine, self.clock), self.classifier, lambda: self.desk, self.clock, self.db, self.work,
@@ -287,13 +287,26 @@ class App:
         self._stop.set()
 
     async def once(self) -> int:
-        """Drain every stage, mailbox to server, and return how many mails were new."""
-        new = 0
+        """Drain every stage, mailbox to server, and return how many mails were new.
+
+        Raises:
+            HelpdeskError: of the first mailbox or server that failed, after everything else was done.
+        """
+        new, failures = 0, list[HelpdeskError]()
         for ingest in self.ingests:
-            new += await ingest.poll()
+            try:
+                new += await ingest.poll()
+            except StoreError:
+                raise
+            except HelpdeskError as error:
+                failures.append(error)
         await self.db(self._recover)
         await self.decide.drain()
-        await self.deliver.drain()
+        try:
+            await self.deliver.drain()
+        finally:
+            if failures:
+                raise failures[0]
         return new
 
     def _recover(self) -> None:

@@ -17,7 +17,10 @@ from jinja2 import (
     select_autoescape,
 )
 
+from helpdesk_daemon.mail.html_quotes import is_too_deep
 from helpdesk_daemon.mail.message import Message
+
+MAX_HTML = 2_000_000  # characters of a stranger's HTML that are cleaned and shown
 
 
 def when(at: datetime) -> str:
@@ -26,7 +29,9 @@ def when(at: datetime) -> str:
 
 
 def safe_html(message: Message) -> str:
-    """The HTML a stranger sent, without anything that acts, loads or hides."""
+    """The HTML a stranger sent, without anything that acts, loads or hides; empty when only its text can be shown."""
+    if len(message.html) > MAX_HTML or is_too_deep(message.html):
+        return ""
     return nh3.clean(
         message.html,
         url_schemes={"http", "https", "mailto", "tel", "cid"},

@@ -161,7 +161,7 @@ def _results(settings: Settings, folder: Path, settings_file: Path, mails: int) 
         "settled": settled,
         "sent": now["outbox"].get("sent", 0),
         "tickets": tickets,
-        "others": reading.not_ticketed(engine),
+        "others": reading.arrival_list(engine, ("reply", "ignored", "quarantined"), 200),
         "settings": str(settings_file),
         "mail_folder": str(folder / "mail"),
         "database": str(database(settings)),

@@ -21,7 +21,9 @@ COMMANDS = {
     "explain": "explain:explain",
     "tickets": "tickets:tickets",
     "outbox": "outbox:outbox",
-    "quarantine": "quarantine:quarantine",
+    "arrivals": "arrivals:arrivals",
+    "quarantine": "arrivals:quarantine",
+    "suppressions": "suppressions:suppressions",
     "audit": "audit:audit",
     "model": "model:model",
 }

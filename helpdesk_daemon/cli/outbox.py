@@ -39,7 +39,7 @@ def list_(ctx: click.Context, state: tuple[str, ...], limit: int, json_: bool) -
 def release(ctx: click.Context) -> None:
     """Let mail go on that the circuit breaker holds."""
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store.outbox import release_breaker
+    from helpdesk_daemon.adapters.store.operate import release_breaker
     from helpdesk_daemon.app import open_store
 
     released = release_breaker(open_store(settings_of(ctx)), SystemClock())

@@ -66,6 +66,8 @@ def show(ctx: click.Context, ticket_id: str, save: Path | None, json_: bool) -> 
         ("Priority", f"{found['priority']}, answer within {hours(found['sla_hours'])}, by {cell(found['due_at'])}"),
     ):  # fmt: skip
         click.echo(f"{name:<12}{value}")
+    if found["not_acknowledged"]:
+        click.echo(f"{'Customer':<12}was not acknowledged: {found['not_acknowledged']}")
     for decision in found["decisions"]:
         click.echo(
             f"{'Decision':<12}{decision['category'] or 'not classified'} ({decision['confidence']:.2f}) by "

@@ -43,10 +43,8 @@ SIGNATURE_TOKENS = re.compile(
 INDENTED = re.compile(r"border\s{0,3}:\s{0,3}(?:none|0)|border-style\s{0,3}:\s{0,3}none", re.IGNORECASE)
 MAX_HTML = 500_000  # characters looked at
 MAX_SIGNATURES = 3
-MAX_DEPTH = 2_000  # blocks left open; the parser's time grows with the square of them
-BLOCK = re.compile(
-    r"<(/?)(?:div|blockquote|table|ul|ol|li|dl|center|section|article|pre|address|font|b|i|a)\b", re.IGNORECASE
-)
+MAX_DEPTH = 2_000  # elements left open; a parser's time grows with the square of them
+TAG = re.compile(r"<(/?)(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b)[a-z]", re.IGNORECASE)
 
 
 def without_quotes(html: str) -> str | None:
@@ -56,7 +54,7 @@ def without_quotes(html: str) -> str | None:
         html: any text; need not be valid HTML.
     """
     html = html[:MAX_HTML]
-    if not TOKENS.search(html) or _is_too_deep(html):
+    if not TOKENS.search(html) or is_too_deep(html):
         return None
     from selectolax.lexbor import LexborHTMLParser
 
@@ -70,9 +68,10 @@ def without_quotes(html: str) -> str | None:
     return tree.html if quoted or start is not None else None
 
 
-def _is_too_deep(html: str) -> bool:
+def is_too_deep(html: str) -> bool:
+    """Whether elements nest, or are left open, beyond what a tree may be built of: parsers take quadratic time there."""
     depth = 0
-    for match in BLOCK.finditer(html):
+    for match in TAG.finditer(html):
         depth = max(depth + (-1 if match.group(1) else 1), 0)
         if depth > MAX_DEPTH:
             return True
@@ -105,7 +104,7 @@ def _drop_from(start: LexborNode) -> None:
 def signatures(html: str) -> list[str]:
     """The HTML of the elements that clients mark as the sender's signature, outside of quotes."""
     html = html[:MAX_HTML]
-    if not SIGNATURE_TOKENS.search(html) or _is_too_deep(html):
+    if not SIGNATURE_TOKENS.search(html) or is_too_deep(html):
         return []
     from selectolax.lexbor import LexborHTMLParser
 

@@ -149,7 +149,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A row of the outbox whose time has come."""
+    """A row of the outbox whose time has come; `address` is that of its ticket's department."""
 
     id: int
     kind: str
@@ -160,6 +160,7 @@ class Due:
     mime: bytes = field(repr=False)
     attempts: int
     created_at: datetime
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,7 @@ class Sent:
         next_attempt_at: when to try again, for `deferred`.
         audit: line for the log.
         redirect: the same mail goes to this address instead, empty for none.
+        notice: tells our own people of the failure, None for nothing.
     """
 
     id: int
@@ -181,3 +183,4 @@ class Sent:
     next_attempt_at: datetime | None = None
     audit: Audit | None = None
     redirect: str = ""
+    notice: Outgoing | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from helpdesk_daemon.errors import (
     AmbiguousDelivery,
@@ -19,9 +20,10 @@ from helpdesk_daemon.errors import (
 from helpdesk_daemon.lanes import Lane, Wake
 from helpdesk_daemon.log import get, who
 from helpdesk_daemon.outgoing import retry
-from helpdesk_daemon.outgoing.message import AT_MOST_ONCE, Kind
+from helpdesk_daemon.outgoing.message import AT_MOST_ONCE, Kind, Outgoing
 from helpdesk_daemon.outgoing.shrink import shrink
 from helpdesk_daemon.ports import Audit, Clock, Due, OutboxStore, Reached, Sent, Transport, pass_by
+from helpdesk_daemon.stages.case import Desk
 
 READ = 64  # rows read at once
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -40,16 +42,16 @@ class Deliver:
         db: the database's thread.
         wave: how many mails are on their way at a time; this many acknowledgements are in doubt after
             a crash.
-        triage: gives the address where forwards go that their department's server refuses.
+        desk: gives the present rules: where refused forwards go, and who is told of a refused answer.
         reached: named moments, for crash tests.
     """
 
     def __init__(
         self, store: OutboxStore, transport: Transport, clock: Clock, db: Lane, wave: int,
-        triage: Callable[[], str], reached: Reached = pass_by,
+        desk: Callable[[], Desk], reached: Reached = pass_by,
     ) -> None:  # fmt: skip
         self._store, self._transport, self._clock, self._db = store, transport, clock, db
-        self._wave, self._triage, self._reached = wave, triage, reached
+        self._wave, self._desk, self._reached = wave, desk, reached
         self._log = get("deliver")
         self._stopping = False
         self._failures = 0
@@ -86,7 +88,7 @@ class Deliver:
                 if ended:
                     self._failures, self.failing = 0, ""
                 self._flying |= {asyncio.create_task(self._try(row)) for row in begun}
-                if not self._flying:
+                if not self._flying and not ended:  # how a mail ended may have put another one in: look once more
                     return done
                 await self._half_landed()
         except BaseException as error:
@@ -165,7 +167,7 @@ class Deliver:
                 raise
             return await self._transport.send(row.sender, row.recipient, smaller)
 
-    def _result(self, row: Due, state: str, reply: str, redirect: str = "") -> Sent:
+    def _result(self, row: Due, state: str, reply: str, redirect: str = "", notice: Outgoing | None = None) -> Sent:
         detail = {
             "outbox": row.id, "kind": row.kind, "to": row.recipient, "message_id": row.message_id, "state": state,
             "reply": reply[:300], "attempt": row.attempts + 1,
@@ -173,13 +175,16 @@ class Deliver:
         level = self._log.info if state == "sent" else self._log.warning
         level(f"outgoing.{state}", outbox=row.id, kind=row.kind, ticket=row.ticket, to=who(row.recipient),
               reply=reply[:200])  # fmt: skip
-        return Sent(row.id, state, reply, audit=Audit(f"outgoing.{state}", detail, row.ticket), redirect=redirect)
+        return Sent(row.id, state, reply, audit=Audit(f"outgoing.{state}", detail, row.ticket), redirect=redirect,
+                    notice=notice)  # fmt: skip
 
     def _failed(self, row: Due, reply: str) -> Sent:
-        """Refused for good; a forward goes to triage instead, so that a person sees the customer's mail."""
-        triage = self._triage()
+        """Refused for good: a forward goes to triage instead, and the department hears of an answer that did not go."""
+        desk = self._desk()
+        triage = desk.routing.triage.department.address
         redirect = triage if row.kind == Kind.FORWARD and row.recipient != triage else ""
-        return self._result(row, "failed", reply, redirect)
+        notice = _answer_failed(desk, row, reply, self._clock.now()) if row.kind == Kind.RELAY and row.address else None
+        return self._result(row, "failed", reply, redirect, notice)
 
     def _deferred(self, row: Due, reply: str, retry_after: float | None) -> Sent:
         now = self._clock.now()
@@ -236,3 +241,12 @@ class Deliver:
     async def close(self) -> None:
         """End the connections."""
         await self._transport.close()
+
+
+def _answer_failed(desk: Desk, row: Due, reply: str, now: datetime) -> Outgoing:
+    values = {
+        "problem": f"Your answer on ticket {row.ticket} did not reach {row.recipient}: {reply[:300]}",
+        "mend": "Reach the customer another way, or answer again once the address is right.",
+        "identity": desk.composer.identity,
+    }
+    return desk.composer.notice(Kind.NOTICE, "alert", f"[{row.ticket}] Answer not delivered", row.address, values, now)

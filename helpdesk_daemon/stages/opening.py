@@ -51,6 +51,7 @@ def open_ticket(case: Case, voted: Vote | None) -> Outcome:
     forward = desk.composer.forward(ticket, message, decision, case.now, case.arrival.raw if whole else b"")
     ticket = replace(ticket, forward_id=forward.message_id)
     buckets, breaker, withheld = _may_acknowledge(case, ticket, decision)
+    ticket = replace(ticket, not_acknowledged=withheld)
     outgoing = [forward]
     if not withheld:
         outgoing.append(desk.composer.acknowledgement(ticket, message, case.now))
@@ -86,7 +87,7 @@ def _may_acknowledge(case: Case, ticket: Ticket, decision: Decision) -> tuple[di
     if not decision.acknowledge:
         return {}, "", f"rule {decision.set_by['acknowledge']}"
     if now - case.arrival.received_at > case.desk.ack_max_age:
-        return {}, "", "the mail is too old"
+        return {}, "", f"it is older than {case.desk.ack_max_age.total_seconds() / 3600:g} hours"
     if not deliverable(ticket.requester_email):
         return {}, "", f"{ticket.requester_email!r} cannot be written to"
     scopes = {f"address:{ticket.requester_email}": limits.address, "all": limits.total}

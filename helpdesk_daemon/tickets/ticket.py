@@ -45,6 +45,7 @@ class Ticket:
         needs_review: a person should check the category.
         linked_to: tracking ID of the ticket it continues, empty for none.
         forward_id: Message-ID of the forward, which later forwards answer, so that clients thread them.
+        not_acknowledged: why the customer was not acknowledged; empty when that mail left.
         customer_id: Message-ID of the customer's latest mail, which our answers answer.
     """
 
@@ -65,3 +66,4 @@ class Ticket:
     linked_to: str = ""
     forward_id: str = ""
     customer_id: str = ""
+    not_acknowledged: str = ""

@@ -24,6 +24,7 @@ KEYS = [
     "address", "priority", "sla_hours", "due_at", "rule",
 ]  # fmt: skip
 VERDICTS = {"ticket", "reply", "auto_reply", "bounce", "own", "ignored", "quarantined"}
+AUDITED = ("outbox", "arrivals", "quarantine", "suppressions", "audit")
 CATEGORIES = {"Technical", "Account", "Billing", "Product", "Bug", "General"}
 
 
@@ -51,13 +52,26 @@ def on_demo(demo: dict[str, Any], home: Path) -> list[str]:
 
 def test_help_names_every_command(tmp_path: Path) -> None:
     said = out(run(tmp_path, "--help"))
-    for command in ("run", "once", "demo", "check", "explain", "tickets", "outbox", "quarantine", "audit"):
+    for command in (
+        "run",
+        "once",
+        "demo",
+        "check",
+        "explain",
+        "tickets",
+        "outbox",
+        "arrivals",
+        "quarantine",
+        "suppressions",
+        "audit",
+    ):
         assert re.search(rf"^  {command}\b", said, re.MULTILINE), command
     assert files_below(tmp_path) == []
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "once", "demo", "check", "explain", "tickets", "outbox", "quarantine", "audit"]
+    "command",
+    ["run", "once", "demo", "check", "explain", "tickets", *AUDITED],
 )
 def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
     assert out(run(tmp_path, command, "--help")).startswith(f"Usage: helpdesk-daemon {command}")
@@ -226,6 +240,51 @@ def test_outbox_list(demo: dict[str, Any], on_demo: list[str], tmp_path: Path) -
 def test_quarantine_list(on_demo: list[str], tmp_path: Path) -> None:
     assert document(run(tmp_path, *on_demo, "quarantine", "list", "--json")) == []
     assert "empty" in out(run(tmp_path, *on_demo, "quarantine", "list"))
+
+
+def test_arrivals_say_where_each_mail_ended_and_why(demo: dict[str, Any], on_demo: list[str], tmp_path: Path) -> None:
+    rows = document(run(tmp_path, *on_demo, "arrivals", "list", "--json"))
+    assert len(rows) == demo["mails"]
+    ignored = document(run(tmp_path, *on_demo, "arrivals", "list", "--state", "ignored", "--json"))
+    assert len(ignored) == demo["settled"]["ignored"]
+    assert all(row["reason"] for row in ignored)
+    number = str(ignored[0]["id"])
+    shown = document(run(tmp_path, *on_demo, "arrivals", "show", number, "--save", "it.eml", "--json"))
+    assert shown["reason"] == ignored[0]["reason"]
+    assert shown["size"] == (tmp_path / "it.eml").stat().st_size
+    assert ignored[0]["reason"] in out(run(tmp_path, *on_demo, "arrivals", "show", number))
+    assert run(tmp_path, *on_demo, "arrivals", "show", "999").returncode == 1
+
+
+def test_quarantined_mail_is_shown_and_retried(home: Path, tmp_path: Path) -> None:
+    run(tmp_path, "demo", "--json")
+    on = ["--settings", str(tmp_path / "helpdesk-demo" / "settings.toml")]
+    database = tmp_path / "helpdesk-demo" / "data" / "helpdesk.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("update arrivals set state = 'quarantined', reason = 'it broke', attempts = 4 where id = 3")
+    assert [row["id"] for row in document(run(tmp_path, *on, "quarantine", "list", "--json"))] == [3]
+    assert "it broke" in out(run(tmp_path, *on, "quarantine", "show", "3"))
+    assert run(tmp_path, *on, "quarantine", "retry").returncode == 2
+    assert run(tmp_path, *on, "quarantine", "retry", "4").returncode == 1
+    assert "1 mails" in out(run(tmp_path, *on, "quarantine", "retry", "3"))
+    assert document(run(tmp_path, *on, "quarantine", "list", "--json")) == []
+    rows = document(run(tmp_path, *on, "audit", "tail", "--event", "quarantine.retried", "--json"))
+    assert [(row["actor"], row["detail"]) for row in rows] == [("operator", {"arrival": 3})]
+    assert document(run(tmp_path, *on, "audit", "verify", "--json"))["problem"] is None
+
+
+def test_suppressed_addresses_are_listed_and_released(tmp_path: Path) -> None:
+    run(tmp_path, "demo", "--json")
+    on = ["--settings", str(tmp_path / "helpdesk-demo" / "settings.toml")]
+    with sqlite3.connect(tmp_path / "helpdesk-demo" / "data" / "helpdesk.db") as connection:
+        values = ("gone@x.example", "hard bounce: no such user", "2026-11-25T10:00:00.000Z", None)
+        connection.execute("insert into suppressions values (?, ?, ?, ?)", values)
+    rows = document(run(tmp_path, *on, "suppressions", "list", "--json"))
+    assert [(row["email"], row["reason"]) for row in rows] == [("gone@x.example", "hard bounce: no such user")]
+    assert "gone@x.example" in out(run(tmp_path, *on, "suppressions", "release", "Gone@x.example"))
+    assert document(run(tmp_path, *on, "suppressions", "list", "--json")) == []
+    assert len(document(run(tmp_path, *on, "suppressions", "list", "--released", "--json"))) == 1
+    assert run(tmp_path, *on, "suppressions", "release", "gone@x.example").returncode == 1
 
 
 def test_audit_tail(demo: dict[str, Any], on_demo: list[str], tmp_path: Path) -> None:

@@ -165,3 +165,21 @@ def test_a_tracking_id_from_a_stranger_opens_a_linked_ticket(tmp_path: Path, ser
     }  # fmt: skip
     (answer,) = [m for m in sink.mails if m.recipient == "stranger@other.example.net"]
     assert f"Tracking ID:  {ticket}" not in _plain(answer.message)
+
+
+def test_the_department_hears_of_an_answer_that_the_server_refused(tmp_path: Path, server: Dovecot, sink: Sink) -> None:
+    settings, forward, _ = opened(tmp_path, server, sink)
+    sink.refused = {CUSTOMER}
+    server.append([reply(forward.message, AGENT, "Please restart it.", 1)])
+    once(settings)
+    (notice,) = sink.mails
+    assert notice.recipient == forward.recipient
+    assert str(forward.message["X-Helpdesk-Ticket"]) in str(notice.message["Subject"])
+    assert "550 no such mailbox" in _plain_of(notice.message)
+
+
+def _plain_of(message: Message) -> str:
+    """The text of a mail of one part."""
+    content = message.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    return content.decode()

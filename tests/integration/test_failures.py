@@ -15,6 +15,7 @@ import pytest
 
 from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.app import App, Parts, running
+from helpdesk_daemon.errors import TransientError
 from helpdesk_daemon.settings import load_settings
 from tests.harness.dovecot import Dovecot, free_port
 from tests.harness.fakes import HashEmbedder
@@ -176,6 +177,18 @@ def test_a_mailbox_that_fails_does_not_stop_another(tmp_path: Path, server: Dove
         file.write('[[mailbox]]\nname = "second"\nurl = "maildir:inbox"\nstart = "all"\n')
     with daemon(settings) as (app, runner):
         runner.run(until(app, lambda: len(sink.mails) == 2 and bool(app.ingests[0].failing)))
+
+
+def test_once_goes_on_with_the_other_mailboxes_and_then_says_what_failed(
+    tmp_path: Path, server: Dovecot, sink: Sink
+) -> None:
+    deliver(tmp_path / "inbox", mail(1))
+    settings = write_settings(tmp_path, f"imap://127.0.0.1:{free_port()}/INBOX", sink.port)
+    with settings.open("a") as file:
+        file.write('[[mailbox]]\nname = "second"\nurl = "maildir:inbox"\nstart = "all"\n')
+    with pytest.raises(TransientError):
+        once(settings)
+    assert len(sink.mails) == 2
 
 
 @pytest.mark.parametrize("limit", [300_000, 700_000])

@@ -14,6 +14,7 @@ from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.arrivals import CHUNK, unpack
 from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.engine import transaction
+from helpdesk_daemon.adapters.store.outbox import outbox_row
 from helpdesk_daemon.adapters.store.schema import (
     arrivals,
     auto_replies,
@@ -52,7 +53,7 @@ def ticket_of(row: Row[Any]) -> Ticket:
         requester_name=row.requester_name, mailbox=row.mailbox, category=row.category, department=row.department,
         address=row.address, priority=Priority(row.priority), sla_hours=row.sla_hours, due_at=row.due_at,
         created_at=row.created_at, needs_review=row.needs_review, linked_to=row.linked_to,
-        forward_id=row.forward_id, customer_id=row.customer_id,
+        forward_id=row.forward_id, customer_id=row.customer_id, not_acknowledged=row.not_acknowledged,
     )  # fmt: skip
 
 
@@ -176,7 +177,7 @@ class Decisions:
             for table, rows in (
                 (messages, [_message_row(o) for o in outcomes if o.message]),
                 (decisions, [_decision_row(o, now) for o in outcomes if o.decision]),
-                (outbox, [row for o in outcomes for row in _outbox_rows(o, now)]),
+                (outbox, [outbox_row(mail, o.arrival, now) for o in outcomes for mail in o.outgoing]),
             ):
                 insert_rows(connection, table, rows)
             audit.append(connection, [line for o in outcomes for line in o.audit], now)
@@ -266,12 +267,3 @@ def _decision_row(o: Outcome, now: Any) -> dict[str, Any]:
         "tags": json.dumps(d.tags), "rule": d.rule, "set_by": json.dumps(dict(d.set_by)),
         "neighbours": json.dumps(neighbours), "model": d.model, "rules_version": d.rules_version,
     }  # fmt: skip
-
-
-def _outbox_rows(o: Outcome, now: Any) -> Iterable[dict[str, Any]]:
-    for mail in o.outgoing:
-        yield {
-            "kind": mail.kind, "ticket": mail.ticket, "arrival": o.arrival, "sender": mail.sender,
-            "recipient": mail.recipient, "message_id": mail.message_id, "state": "pending", "attempts": 0,
-            "next_attempt_at": now, "created_at": now, "size": len(mail.mime), "mime": mail.mime,
-        }  # fmt: skip

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, bindparam, func, insert, select, update
 
 from helpdesk_daemon.adapters.store import audit
+from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import breakers, outbox, tickets
-from helpdesk_daemon.outgoing.message import AT_MOST_ONCE, UNHELD, Kind
+from helpdesk_daemon.outgoing.message import AT_MOST_ONCE, UNHELD, Kind, Outgoing
 from helpdesk_daemon.ports import Audit, Clock, Due, Sent
 from helpdesk_daemon.tickets.ticket import State
 
@@ -21,6 +22,15 @@ _mark_sent = (
     .where(outbox.c.id == bindparam("row"))
     .values(state="sent", last_reply=bindparam("reply"), sent_at=bindparam("now", type_=outbox.c.sent_at.type))
 )
+
+
+def outbox_row(mail: Outgoing, arrival: int | None, now: datetime) -> Mapping[str, object]:
+    """A new row for a mail that waits to be sent."""
+    return {
+        "kind": mail.kind, "ticket": mail.ticket, "arrival": arrival, "sender": mail.sender,
+        "recipient": mail.recipient, "message_id": mail.message_id, "state": "pending", "attempts": 0,
+        "next_attempt_at": now, "created_at": now, "size": len(mail.mime), "mime": mail.mime,
+    }  # fmt: skip
 
 
 class Outbox:
@@ -34,7 +44,8 @@ class Outbox:
         now = self._clock.now()
         with transaction(self._engine) as connection:
             wanted = (
-                select(outbox)
+                select(outbox, tickets.c.address)
+                .select_from(outbox.outerjoin(tickets, tickets.c.id == outbox.c.ticket))
                 .where(outbox.c.state.in_(WAITING), outbox.c.next_attempt_at <= now)
                 .order_by(outbox.c.next_attempt_at, outbox.c.id)
                 .limit(limit)
@@ -42,7 +53,7 @@ class Outbox:
             rows = connection.execute(_unheld(connection, wanted)).all()
         return [
             Due(row.id, row.kind, row.ticket, row.sender, row.recipient, row.message_id, row.mime, row.attempts,
-                row.created_at)
+                row.created_at, row.address or "")
             for row in rows
         ]  # fmt: skip
 
@@ -83,6 +94,8 @@ class Outbox:
         connection.execute(update(outbox).where(outbox.c.id == sent.id).values(values))
         if sent.redirect:
             self._redirect(connection, sent, now)
+        if sent.notice:
+            insert_rows(connection, outbox, [outbox_row(sent.notice, None, now)])
 
     def _redirect(self, connection: Connection, sent: Sent, now: datetime) -> None:
         copied = [
@@ -141,15 +154,3 @@ def _unheld(connection: Connection, wanted: Select[Any]) -> Select[Any]:
     """Without what the circuit breaker holds back at the moment."""
     held = connection.execute(select(breakers.c.id).where(breakers.c.released_at.is_(None))).first()
     return wanted.where(outbox.c.kind.in_(list(UNHELD))) if held else wanted
-
-
-def release_breaker(engine: Engine, clock: Clock, actor: str = "operator") -> bool:
-    """Close the circuit breaker, so that held mail leaves; False when it was not open."""
-    now = clock.now()
-    with transaction(engine) as connection:
-        closed = connection.execute(
-            update(breakers).where(breakers.c.released_at.is_(None)).values(released_at=now, released_by=actor)
-        ).rowcount
-        if closed:
-            audit.append(connection, [Audit("breaker.released", {}, actor=actor)], now)
-    return bool(closed)

@@ -18,6 +18,7 @@ from helpdesk_daemon.adapters.store.schema import (
     decisions,
     messages,
     outbox,
+    suppressions,
     tickets,
 )
 
@@ -81,21 +82,26 @@ def outbox_list(engine: Engine, states: Sequence[str], limit: int) -> list[Row]:
     return _rows(engine, wanted.where(outbox.c.state.in_(states)) if states else wanted)
 
 
-def quarantine_list(engine: Engine, limit: int) -> list[Row]:
-    """Mails set aside, newest first."""
+def arrival_list(engine: Engine, states: Sequence[str], limit: int) -> list[Row]:
+    """Received mails with where they ended and why, newest first; all states when none is named."""
     columns = [c for c in arrivals.c if c.name != "raw"]
-    wanted = select(*columns).where(arrivals.c.state == "quarantined").order_by(arrivals.c.id.desc()).limit(limit)
-    return _rows(engine, wanted)
+    wanted = select(*columns).order_by(arrivals.c.id.desc()).limit(limit)
+    return _rows(engine, wanted.where(arrivals.c.state.in_(states)) if states else wanted)
 
 
-def not_ticketed(engine: Engine, limit: int = 200) -> list[Row]:
-    """Arrivals that opened no ticket, newest first, with the reason."""
-    columns = [c for c in arrivals.c if c.name != "raw"]
-    settled = ("reply", "ignored", "quarantined")
-    return _rows(
-        engine,
-        select(*columns).where(arrivals.c.state.in_(settled)).order_by(arrivals.c.id.desc()).limit(limit),
-    )
+def arrival(engine: Engine, number: int) -> tuple[Row, bytes] | None:
+    """One received mail: its row, and its bytes as they came; None when there is no such arrival."""
+    found = _rows(engine, select(arrivals).where(arrivals.c.id == number))
+    if not found:
+        return None
+    raw = found[0].pop("raw")
+    return found[0], unpack(raw) if raw else b""
+
+
+def suppression_list(engine: Engine, released: bool, limit: int) -> list[Row]:
+    """Addresses that are not acknowledged, newest first; `released` adds those that are again."""
+    wanted = select(suppressions).order_by(suppressions.c.at.desc()).limit(limit)
+    return _rows(engine, wanted if released else wanted.where(suppressions.c.released_at.is_(None)))
 
 
 def audit_tail(engine: Engine, limit: int, ticket_id: str = "", event: str = "") -> list[Row]:

@@ -103,6 +103,7 @@ tickets = Table(
     Column("linked_to", String(11), nullable=False, default=""),
     Column("forward_id", Text, nullable=False, default=""),
     Column("customer_id", Text, nullable=False, default=""),
+    Column("not_acknowledged", Text, nullable=False, default="", server_default=""),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("first_answer_at", Moment),
