@@ -1,7 +1,7 @@
 """Open winmail.dat, in which Outlook wraps attachments and sometimes the text (MS-OXTNEF, MS-OXPROPS).
 
-Read here rather than by a library: the format is full of counts, and the one reader there is believes them,
-so that thirty bytes keep it busy for hours.
+Read here rather than by a library: the format is full of counts, and a reader that believes them
+is kept busy for minutes by fifty bytes.
 """
 
 from __future__ import annotations
