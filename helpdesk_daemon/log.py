@@ -24,7 +24,6 @@ def setup(level: str = "info", form: str = "auto") -> None:
     global _clear
     _clear = level == "debug"
     for chatty in (
-        "tnefparse",
         "imapclient",
         "flufl.bounce",
     ):  # they tell of every odd byte; defects are kept with the mail
