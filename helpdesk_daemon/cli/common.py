@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -58,6 +59,14 @@ def reading(ctx: click.Context) -> Engine:
     if not path.exists():
         raise ConfigError(str(path), "", "there is no database yet", "Start the daemon, or try `helpdesk-daemon demo`")
     return open_engine(path, readonly=True)
+
+
+def typed_command() -> str:
+    """The command as this user can type it: its name, or its path where the shell would not find it."""
+    script = Path(sys.argv[0])
+    if shutil.which(script.name) or script.name == "__main__.py":
+        return script.name if script.name != "__main__.py" else "python -m helpdesk_daemon"
+    return os.path.relpath(script) if script.is_relative_to(Path.cwd()) else str(script)
 
 
 def plain(value: object) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from helpdesk_daemon.cli.common import hours, print_json, print_rows
+from helpdesk_daemon.cli.common import hours, print_json, print_rows, typed_command
 
 if TYPE_CHECKING:
     from helpdesk_daemon.app import App
@@ -180,12 +180,13 @@ def _show(found: dict[str, Any]) -> None:
         click.echo(f"  {other['state']:<9} {other['subject'][:48]:<50} {other['reason']}")
     settled = ", ".join(f"{number} {state}" for state, number in sorted(found["settled"].items()))
     click.echo(f"\nSettled: {settled}. Sent: {found['sent']} mails. A ? marks what a person should check.\n")
-    command = f"helpdesk-daemon --settings {found['settings']}"
+    program = typed_command()
+    command = f"{program} --settings {found['settings']}"
     click.secho("Where to look next", bold=True)
     for what, where in (
         ("Mails the departments and customers got", f"{found['mail_folder']}/*/new/"),
         ("One ticket with its reasons", f"{command} tickets show {found['first_ticket']}"),
-        ("Why a mail would go where", "helpdesk-daemon explain FILE.eml"),
+        ("Why a mail would go where", f"{program} explain FILE.eml"),
         ("Everything that happened", f"{command} audit tail"),
         ("The database", f"sqlite3 {found['database']} 'select * from v_tickets'"),
     ):
