@@ -42,7 +42,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from helpdesk_daemon.app import desk_of, routing_of, shipped
 from helpdesk_daemon.mail.bounce import failed_recipients
 from helpdesk_daemon.mail.charset import decode
 from helpdesk_daemon.mail.entity import Budget, read_entity
@@ -56,6 +55,7 @@ from helpdesk_daemon.ports import Arrival, Known
 from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.stages.case import Desk, consider
 from helpdesk_daemon.tickets.tracking import Signer
+from helpdesk_daemon.wiring import desk_of, routing_of, shipped
 
 SLOW = 2.0  # seconds a mail may take
 INVISIBLE = dict.fromkeys([0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xFFFC])

@@ -53,7 +53,7 @@ def check(ctx: click.Context, network: bool, json_: bool) -> None:
 
 
 def _rules(settings: Settings) -> str:
-    from helpdesk_daemon.app import routing_of
+    from helpdesk_daemon.wiring import routing_of
 
     routing = routing_of(settings)
     return f"{len(routing.categories)} categories, {len(routing.departments)} departments, {len(routing.rules)} rules"
@@ -72,7 +72,7 @@ def _data(settings: Settings) -> str:
 def _database(settings: Settings) -> str:
     from helpdesk_daemon.adapters.store.engine import open_engine
     from helpdesk_daemon.adapters.store.reading import counts, integrity
-    from helpdesk_daemon.app import database
+    from helpdesk_daemon.wiring import database
 
     path = database(settings)
     if not path.exists():
@@ -86,7 +86,7 @@ def _database(settings: Settings) -> str:
 
 def _model(settings: Settings) -> str:
     from helpdesk_daemon.adapters import export
-    from helpdesk_daemon.app import model_folder
+    from helpdesk_daemon.wiring import model_folder
 
     folder = model_folder(settings)
     if export.is_exported(folder):
@@ -108,7 +108,7 @@ def _secrets(settings: Settings) -> str:
 
 def _mailboxes(settings: Settings) -> str:
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.app import mailbox_of
+    from helpdesk_daemon.wiring import mailbox_of
 
     seen = []
     for table in settings.mailbox:
@@ -121,7 +121,7 @@ def _mailboxes(settings: Settings) -> str:
 
 def _smtp(settings: Settings) -> str:
     from helpdesk_daemon.adapters.smtp import SmtpTransport
-    from helpdesk_daemon.app import transport_of
+    from helpdesk_daemon.wiring import transport_of
 
     transport = transport_of(settings)
     if not isinstance(transport, SmtpTransport):
@@ -137,7 +137,7 @@ def _smtp(settings: Settings) -> str:
 
 
 def _placeholders(settings: Settings) -> list[str]:
-    from helpdesk_daemon.app import routing_of
+    from helpdesk_daemon.wiring import routing_of
 
     try:
         departments = routing_of(settings).departments.values()

@@ -35,9 +35,9 @@ as_json = click.option("--json", "json_", is_flag=True, help="One JSON document 
 
 def settings_of(ctx: click.Context) -> Settings:
     """The settings the command line names; the shipped ones, for this folder, when there are none here."""
-    from helpdesk_daemon.app import shipped
     from helpdesk_daemon.cli.main import default_settings
     from helpdesk_daemon.settings import load_settings
+    from helpdesk_daemon.wiring import shipped
 
     named: Path | None = ctx.find_root().obj
     path = named or default_settings()
@@ -53,7 +53,7 @@ def reading(ctx: click.Context) -> Engine:
         ConfigError: there is none yet.
     """
     from helpdesk_daemon.adapters.store.engine import open_engine
-    from helpdesk_daemon.app import database
+    from helpdesk_daemon.wiring import database
 
     path = database(settings_of(ctx))
     if not path.exists():

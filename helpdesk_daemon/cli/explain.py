@@ -40,7 +40,7 @@ def explain(ctx: click.Context, paths: tuple[str, ...], json_: bool) -> None:
 
 
 def _explainer(ctx: click.Context) -> Explainer:
-    from helpdesk_daemon.app import explainer_of
+    from helpdesk_daemon.wiring import explainer_of
 
     return explainer_of(settings_of(ctx))
 

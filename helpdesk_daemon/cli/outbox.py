@@ -40,7 +40,7 @@ def release(ctx: click.Context) -> None:
     """Let mail go on that the circuit breaker holds."""
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.store.operate import release_breaker
-    from helpdesk_daemon.app import open_store
+    from helpdesk_daemon.wiring import open_store
 
     released = release_breaker(open_store(settings_of(ctx)), SystemClock())
     click.echo("released; held mail leaves within a minute" if released else "the breaker is not open")

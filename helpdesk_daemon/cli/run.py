@@ -12,7 +12,8 @@ from helpdesk_daemon.cli.common import settings_of
 def run(ctx: click.Context) -> None:
     """Serve: poll, decide, deliver, until SIGTERM or Ctrl-C."""
     from helpdesk_daemon import log
-    from helpdesk_daemon.app import ensure_model, model_folder, running
+    from helpdesk_daemon.app import running
+    from helpdesk_daemon.wiring import ensure_model, model_folder
 
     settings = settings_of(ctx)
     log.setup(settings.log.level, settings.log.format)
@@ -26,7 +27,8 @@ def run(ctx: click.Context) -> None:
 def once(ctx: click.Context) -> None:
     """Take, decide and send everything there is, then exit."""
     from helpdesk_daemon import log
-    from helpdesk_daemon.app import ensure_model, model_folder, running
+    from helpdesk_daemon.app import running
+    from helpdesk_daemon.wiring import ensure_model, model_folder
 
     settings = settings_of(ctx)
     log.setup(settings.log.level, settings.log.format)

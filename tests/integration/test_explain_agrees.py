@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from helpdesk_daemon.adapters.maildir import deliver
-from helpdesk_daemon.app import explainer_of
 from helpdesk_daemon.settings import load_settings
+from helpdesk_daemon.wiring import explainer_of
 from tests.harness.sink import Sink
 from tests.harness.world import ROOT, rows, write_settings
 from tests.integration.conftest import daemon

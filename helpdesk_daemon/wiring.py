@@ -1,0 +1,204 @@
+"""Settings become adapters and values; nothing runs here."""
+
+from __future__ import annotations
+
+import csv
+import secrets
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from helpdesk_daemon.adapters import export
+from helpdesk_daemon.adapters.clock import SystemClock
+from helpdesk_daemon.adapters.embedder import MODEL_NAME, OpenVinoEmbedder
+from helpdesk_daemon.adapters.index_exact import ExactIndex
+from helpdesk_daemon.adapters.keys import load_signer
+from helpdesk_daemon.adapters.rules_file import load_routing
+from helpdesk_daemon.adapters.store.engine import open_engine
+from helpdesk_daemon.adapters.store.examples import Examples
+from helpdesk_daemon.adapters.store.migrate import migrate
+from helpdesk_daemon.errors import StoreError
+from helpdesk_daemon.mail.screen import Policy
+from helpdesk_daemon.outgoing.compose import Composer, Identity
+from helpdesk_daemon.outgoing.limits import Limits, Rate
+from helpdesk_daemon.ports import Clock, Example, Mailbox, Transport
+from helpdesk_daemon.settings import MailboxTable, Settings
+from helpdesk_daemon.stages.case import Desk
+from helpdesk_daemon.stages.classify import matrix
+from helpdesk_daemon.stages.explain import Explainer
+from helpdesk_daemon.tickets.tracking import Signer
+from helpdesk_daemon.triage.rules import Routing
+from helpdesk_daemon.triage.text import judged_text
+
+
+def shipped(name: str) -> Path:
+    """A file or folder that comes with the program: beside the package in a wheel, above it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / "shipped" / name
+    return inside if inside.exists() else package.parent / name
+
+
+def database(settings: Settings) -> Path:
+    """The database file."""
+    return settings.data_dir / "helpdesk.db"
+
+
+def model_folder(settings: Settings) -> Path:
+    """Where the exported model is: as configured, else one made at set-up, else the data folder."""
+    if settings.model.folder is not None:
+        return settings.model.folder
+    prepared = prepared_model()
+    return prepared if export.is_exported(prepared) else settings.data_dir / "model"
+
+
+def prepared_model() -> Path:
+    """Where `make setup` puts the exported model, for every data folder of this Python environment."""
+    return Path(sys.prefix) / "share" / "helpdesk-daemon" / "model"
+
+
+def routing_of(settings: Settings) -> Routing:
+    """The routing rules.
+
+    Raises:
+        ConfigError: they are not sound.
+    """
+    return load_routing(settings.rules or shipped("rules/routing.toml"), settings.own_addresses)
+
+
+def desk_of(settings: Settings, routing: Routing, signer: Signer) -> Desk:
+    """Everything planning needs, as values."""
+    from helpdesk_daemon.adapters.templates import Templates
+
+    table, limits = settings.identity, settings.limits
+    identity = Identity(table.name, table.address, table.plus_addressing)
+    folders = [f for f in (settings.templates, shipped("templates")) if f is not None]
+    loop_value = signer.loop_value(identity.address)
+    screening = settings.screening
+    return Desk(
+        routing=routing,
+        policy=Policy(
+            own_addresses=settings.own_addresses,
+            is_own_id=lambda identifier: signer.read_message_id(identifier) is not None,
+            loop_value=loop_value,
+            own_lists=frozenset(name.lower() for name in screening.own_lists),
+            authserv_id=screening.authserv_id,
+            auto_replies=screening.auto_replies,
+            auto_generated=screening.auto_generated,
+            people=frozenset(name.lower() for name in screening.people),
+            complaints=screening.complaints,
+            forged=screening.forged,
+            spam=screening.spam,
+            spam_score=screening.spam_score,
+        ),
+        composer=Composer(identity, signer, Templates(folders, table.language), loop_value, settings.smtp.null_sender),
+        signer=signer,
+        limits=Limits(
+            Rate(limits.per_address_burst, limits.per_address_hourly),
+            Rate(limits.per_ticket_burst, limits.per_ticket_hourly),
+            Rate(limits.total_burst, limits.total_hourly),
+        ),
+        ack_max_age=timedelta(hours=screening.ack_max_age_hours),
+        reopen_within=timedelta(days=screening.reopen_days),
+        operator=settings.operator or "",
+    )
+
+
+def mailbox_of(table: MailboxTable, clock: Clock) -> Mailbox:
+    """The adapter for a `[[mailbox]]` table."""
+    endpoint = table.endpoint
+    if endpoint.scheme == "maildir":
+        from helpdesk_daemon.adapters.maildir import MaildirMailbox
+
+        return MaildirMailbox(table.name, Path(endpoint.path), clock, table.start, table.touch)
+    from helpdesk_daemon.adapters.imap import ImapMailbox, Server
+
+    server = Server(
+        endpoint.host, endpoint.port, endpoint.security, table.user or endpoint.user, table.read,
+        endpoint.path or "INBOX", table.timeout, str(table.ca_file or ""),
+    )  # fmt: skip
+    return ImapMailbox(table.name, server, clock, table.start, table.touch, idle=table.idle)
+
+
+def transport_of(settings: Settings) -> Transport:
+    """The adapter for the `[smtp]` table."""
+    table, endpoint = settings.smtp, settings.smtp.endpoint
+    if endpoint.scheme == "maildir":
+        from helpdesk_daemon.adapters.maildir import MaildirTransport
+
+        return MaildirTransport(Path(endpoint.path))
+    from helpdesk_daemon.adapters.smtp import Relay, SmtpTransport
+
+    return SmtpTransport(
+        Relay(
+            endpoint.host, endpoint.port, endpoint.security, table.user or endpoint.user, table.read, table.timeout,
+            table.connections, settings.identity.address, str(table.ca_file or ""),
+        )
+    )  # fmt: skip
+
+
+def open_store(settings: Settings) -> Engine:
+    """Open the database, made or upgraded when needed.
+
+    Raises:
+        StoreError: it cannot be used.
+    """
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(f"{settings.data_dir} cannot be made: {error.strerror}") from error
+    engine = open_engine(database(settings))
+    migrate(engine)
+    return engine
+
+
+def starter_rows() -> list[tuple[str, str]]:
+    """The shipped labelled tickets as (text, category)."""
+    with shipped("data/starter_tickets.csv").open(encoding="utf-8", newline="") as file:
+        return [(judged_text(row["subject"], row["body"]), row["category"]) for row in csv.DictReader(file)]
+
+
+def seed(examples: Examples) -> None:
+    """Give a new installation the shipped examples to start with."""
+    if not examples.active():
+        examples.add(starter_rows(), "seed")
+
+
+def ensure_model(folder: Path) -> None:
+    """Export the model when it is not there yet; takes some twenty seconds, once.
+
+    Raises:
+        ConfigError: what the export needs is not installed.
+    """
+    if not export.is_exported(folder):
+        export.export(folder)
+
+
+def explainer_of(settings: Settings) -> Explainer:
+    """An explainer with the rules, keys and examples of this installation, or the shipped ones.
+
+    Raises:
+        ConfigError: rules are not sound, or the model cannot be had.
+    """
+    routing = routing_of(settings)
+    keys = settings.data_dir / "keys"
+    signer = load_signer(settings.data_dir) if keys.exists() else Signer((secrets.token_bytes(32),))
+    folder = model_folder(settings)
+    ensure_model(folder)
+    embedder, index = OpenVinoEmbedder(folder, settings.model.threads), ExactIndex()
+    examples, kept = _examples(settings)
+    missing = [e for e in examples if e.id not in kept]
+    fresh = embedder.embed([e.text for e in missing])
+    kept |= {e.id: v.tobytes() for e, v in zip(missing, fresh, strict=True)}
+    index.replace(examples, matrix(examples, kept))
+    return Explainer(desk_of(settings, routing, signer), embedder, index)
+
+
+def _examples(settings: Settings) -> tuple[list[Example], dict[int, bytes]]:
+    """The labelled examples and the vectors kept for them."""
+    if database(settings).exists():
+        store = Examples(open_engine(database(settings), readonly=True), SystemClock())
+        if found := store.active():
+            return found, store.vectors(MODEL_NAME)
+    return [Example(n, text, category, "seed") for n, (text, category) in enumerate(starter_rows(), 1)], {}
