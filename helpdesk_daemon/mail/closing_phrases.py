@@ -109,3 +109,10 @@ POSITIONS = (
     r"|Directeur|Directrice|Responsable|Gérante?|Gerente|Directora?|Diretora?|Responsabile|Direttore|Directeur|Kierownik|Dyrektor|Менеджер|Директор"
 )
 COMPANIES = r"GmbH|Ltd\.?|Inc\.?|LLC|Corp\.?|PLC|S\.?A\.?R\.?L\.?|S\.A\.|S\.?L\.?|S\.r\.l\.|S\.p\.A\.|B\.V\.|AB|A/S|ApS|Oy|AG|KG|Sp\. z o\.o\.|ООО|e\.K\."
+# What the law makes companies write below their mail: register, court, managers, tax number.
+REGISTER = (
+    r"HR ?[AB]\b|Handelsregister|Registergericht|Amtsgericht|AG [A-ZÄÖÜ]\w+,? HR|Firmenbuch\w*|Geschäftsführ\w+|Aufsichtsrat\w*|Vorstand\w*|Vorsitzende\w*"
+    r"|Sitz der Gesellschaft|mit Sitz in|USt-?Id\w*|UID-Nr|haftende\b|Registered Office|Registered in|Commercial Register|Company (?:Reg\w*|No|Number)|VAT(?: Reg\w*)? ?(?:No|Number|ID)"
+    r"|RCS\b|SIRET|SIREN|capital (?:social )?de|N° ?TVA|P\. ?IVA|Partita IVA|Cod\w* Fiscale|Capitale Sociale|Registro Mercantil|NIF\b|CIF\b|CNPJ|KvK|K\.v\.K|BTW"
+    r"|KRS\b|NIP\b|REGON|Org\.? ?(?:nr|nummer)|CVR|ИНН|ОГРН"
+)

@@ -25,6 +25,7 @@ REPORT_CHARS = 500_000
 TNEF = frozenset(["application/ms-tnef", "application/vnd.ms-tnef"])
 SEALED = frozenset(["application/pkcs7-mime", "application/x-pkcs7-mime"])
 REPORTS = frozenset(["message/delivery-status", "message/global-delivery-status"])
+EXCUSE_CHARS = 400  # a plain part this short may only say that the mail is to be read as HTML
 BODIES = frozenset(["text/plain", "text/html", "text/enriched", "text/richtext"])
 MESSAGES = frozenset(["message/rfc822", "message/global"])
 META_CHARSET = re.compile(
@@ -233,14 +234,26 @@ def _texts(pieces: list[_Piece], defects: list[str]) -> list[str]:
     out = []
     left = MAX_HTML
     for piece in pieces:
-        if piece.plain.strip() or not piece.html:
-            out.append(piece.plain.strip("\n"))
+        plain = piece.plain.strip("\n")
+        short = len(plain) <= EXCUSE_CHARS
+        if not piece.html or (plain.strip() and not short):
+            out.append(plain)
+            continue
+        shown = html_to_text(piece.html[:left])
+        if plain.strip() and not _is_excuse(plain, shown):
+            out.append(plain)
             continue
         if len(piece.html) > left:
             defects.append(f"HTML of {len(piece.html)} characters read up to {left}")
-        out.append(html_to_text(piece.html[:left]))
+        out.append(shown)
         left -= min(left, len(piece.html))
     return out
+
+
+def _is_excuse(plain: str, shown: str) -> bool:
+    """Whether a plain part only excuses itself: it speaks of HTML, and says little of what the HTML form says."""
+    said, meant = re.findall(r"\w+", plain.lower()), re.findall(r"\w+", shown.lower())
+    return "html" in said and len(meant) >= len(said) and 2 * sum(word in meant for word in said) < len(said)
 
 
 def _shown_ids(html: str) -> list[str]:

@@ -44,6 +44,7 @@ CONTACTS = (PHONE, WEB, POSITION, COMPANY)
 NAME = re.compile(
     r"[ \t]{0,4}(?:(?:Dr|Mr|Mrs|Ms|Prof|Dipl)\.?-?\w{0,5}\.? ){0,2}[^\W\d_][\w'’-]{0,20}\.?(?: [^\W\d_][\w'’.-]{0,20}){1,3},?[ \t]{0,4}$"
 )
+REGISTER = re.compile(rf"(?<!\w)(?:{phrases.REGISTER})", re.IGNORECASE)
 NUMBERED = re.compile(r"\b(?:order|invoice|ticket|customer|account|serial|case|bestell|kunden|rechnung|commande|client|pedido|cliente|factura|ordine|fattura|zamówi|заказ)\w{0,12}"
                       r"[ \t]{0,2}(?:no|nr|number|nummer|id|n°|#|№)?\.?[ \t]{0,2}[:#]?[ \t]{0,2}\S{0,4}\d|^\s{0,4}p\.?\s?s\b", re.IGNORECASE)  # fmt: skip
 
@@ -63,7 +64,7 @@ def without_signature(text: str, ends: bool = False) -> str:
         lines = lines[: _client_end(lines)]
     lines = [line for line in lines if not CLIENT.match(line[:MAX_LINE])]
     lines = _without_legal(lines)
-    for cut in (_footer, _delimited, _closed, _named):
+    for cut in (_footer, _delimited, _registered, _closed, _named):
         lines = lines[: cut(lines)]
     found = "\n".join(lines).strip()
     return found if any(map(str.isalnum, found)) or not any(map(str.isalnum, text)) else ""
@@ -127,6 +128,19 @@ def _delimited(lines: list[str]) -> int:
             if below > SIGNATURE_LINES or len(lines[at]) > SIGNATURE_WIDTH:
                 break
     return begins
+
+
+def _registered(lines: list[str]) -> int:
+    """Where a company's particulars begin, below a closing phrase: its register, its managers, its tax number."""
+    below = False
+    for at in range(max(len(lines) - 4 * CONTACT_LINES, 0), len(lines)):
+        below = below or bool(CLOSING.match(lines[at][:MAX_LINE]))
+        if below and REGISTER.search(lines[at][:MAX_LINE]):
+            tail = _tail(lines, at)
+            told = {m.lower() for line in tail for m in REGISTER.findall(line[:MAX_LINE])}
+            fits = len(told) >= 2 and 3 * sum(bool(REGISTER.search(line[:MAX_LINE])) for line in tail) >= len(tail)
+            return at if fits and not any(line.endswith("?") for line in tail) else len(lines)
+    return len(lines)
 
 
 def _closed(lines: list[str]) -> int:

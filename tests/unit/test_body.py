@@ -115,10 +115,17 @@ def test_header_blocks_and_separators_are_set_aside(separator: str) -> None:
         "Virus-free. www.avast.com",
         "Kind regards,\n\nAda Byron\nDirector, Engine Works Ltd\nTel. +44 20 7946 0123",
         "Ada Byron\nEngine Works Ltd\n+44 20 7946 0123\nwww.engine.example",
+        "Mit freundlichem Gruß\n\nAda Byron\nTel.: +49 30 1234567\n\nSitz der Gesellschaft: Berlin\nAmtsgericht Berlin HRB 12\n"
+        "Geschäftsführer: Karl Byron,\nOtto Byron",
     ],
 )
 def test_signatures_are_set_aside(signature: str) -> None:
     assert new_text(f"It works now.\n\n{signature}\n") == "It works now."
+
+
+def test_company_particulars_without_a_closing_are_what_was_asked_for() -> None:
+    told = "Please put these on the invoice:\n\nAmtsgericht Berlin HRB 12\nUSt-IdNr. DE 123"
+    assert new_text(told) == told
 
 
 def test_everything_from_the_reply_marker_on_is_cut() -> None:

@@ -29,6 +29,20 @@ def test_html_is_the_text_when_plain_is_empty() -> None:
     assert found.text == "html words"
 
 
+@pytest.mark.parametrize(
+    ("plain", "html", "text"),
+    [
+        ("Please use a reader that shows HTML.", "<p>The invoice of May was charged twice to my card.</p>",
+         "The invoice of May was charged twice to my card."),
+        ("My HTML newsletter is broken", "<p>My HTML <i>newsletter</i> is broken</p>", "My HTML newsletter is broken"),
+        ("The html export fails", "<p>see picture</p>", "The html export fails"),
+    ],
+)  # fmt: skip
+def test_a_plain_part_that_only_asks_for_an_html_reader_is_not_the_text(plain: str, html: str, text: str) -> None:
+    found = parse(multipart([(PLAIN, plain.encode()), (HTML, html.encode())], "alternative"))
+    assert found.text == text
+
+
 def test_two_texts_of_a_mixed_mail_are_both_the_body() -> None:
     found = parse(multipart([(PLAIN, b"first"), ("Content-Type: image/gif", b"GIF"), (PLAIN, b"second")]))
     assert found.text == "first\n\nsecond"
