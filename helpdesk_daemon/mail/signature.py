@@ -33,7 +33,7 @@ CLOSING = re.compile(
 )
 
 PHONE = re.compile(r"(?:\b(?:tel|phone|mobile|mob|cell|fax|office|direct|telefon|telefax|handy|mobil|tél|téléphone|teléfono|telefone|telefoon|тел)\w{0,4}\b"
-                   r"|^[ \t]{0,4}[PTMFD])[ \t]{0,3}[.:/|]?[ \t]{0,3}[+(]?\d[\d\s()./-]{5,24}\d|^[ \t]{0,4}\+?[(\d][\d\s()./-]{7,20}\d[ \t]{0,4}$", re.IGNORECASE)  # fmt: skip
+                   r"|^[ \t]{0,4}[PTMFD])[ \t]{0,3}[.:/|]{0,2}[ \t]{0,3}[+(]?\d[\d\s()./-]{5,24}\d|^[ \t]{0,4}\+?[(\d][\d\s()./-]{7,20}\d[ \t]{0,4}$", re.IGNORECASE)  # fmt: skip
 WEB = re.compile(
     r"^[ \t]{0,4}(?:\w{1,10}[ \t]{0,2}[:|][ \t]{0,2})?[<(]?(?:https?://|www\.|[\w.+-]{1,60}@)[\w.-]{1,100}\S{0,100}[ \t]{0,4}$",
     re.IGNORECASE,

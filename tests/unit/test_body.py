@@ -115,8 +115,8 @@ def test_header_blocks_and_separators_are_set_aside(separator: str) -> None:
         "Virus-free. www.avast.com",
         "Kind regards,\n\nAda Byron\nDirector, Engine Works Ltd\nTel. +44 20 7946 0123",
         "Ada Byron\nEngine Works Ltd\n+44 20 7946 0123\nwww.engine.example",
-        "Mit freundlichem Gruß\n\nAda Byron\nTel.: +49 30 1234567\n\nSitz der Gesellschaft: Berlin\nAmtsgericht Berlin HRB 12\n"
-        "Geschäftsführer: Karl Byron,\nOtto Byron",
+        "Mit freundlichem Gruß\n\nAda Byron\nTel.: +49 30 1234567\n\nSitz der Gesellschaft: Berlin\n"
+        "Amtsgericht Berlin HRB 12\nGeschäftsführer: Karl Byron,\nOtto Byron",
     ],
 )
 def test_signatures_are_set_aside(signature: str) -> None:
