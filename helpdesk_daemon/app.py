@@ -28,7 +28,16 @@ from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.ingest import Ingest
-from helpdesk_daemon.wiring import desk_of, mailbox_of, model_folder, open_store, routing_of, seed, transport_of
+from helpdesk_daemon.wiring import (
+    desk_of,
+    mailbox_of,
+    model_folder,
+    open_store,
+    routing_of,
+    seed,
+    tokens_of,
+    transport_of,
+)
 
 GRACE = 5.0  # seconds that a stage may take to end what it has in hand
 
@@ -63,7 +72,7 @@ class App:
         self.settings, self.clock = settings, parts.clock
         self.routing = routing_of(settings)
         for table in (*settings.mailbox, settings.smtp):
-            table.read()  # an unreadable secret is found now, not at three in the morning
+            table.read_all()  # an unreadable secret is found now, not at three in the morning
         self.engine = open_store(settings)
         self._lock = StageLock(settings.data_dir)
         self._lock.acquire()
@@ -76,8 +85,9 @@ class App:
         self.classifier = Classifier(
             embedder, parts.index or ExactIndex(), examples, self.model, self.db, settings.model.wait_seconds
         )
+        tokens = tokens_of(settings, self.clock, parts.reached)
         self.deliver = Deliver(
-            Outbox(self.engine, self.clock), parts.transport or transport_of(settings), self.clock, self.db,
+            Outbox(self.engine, self.clock), parts.transport or transport_of(settings, tokens), self.clock, self.db,
             settings.smtp.connections * 4, lambda: self.desk, parts.reached,
         )  # fmt: skip
         self.decide = Decide(
@@ -85,7 +95,7 @@ class App:
             self.deliver.wake, parts.reached,
         )  # fmt: skip
         key = load_digest_key(settings.data_dir)
-        mailboxes = parts.mailboxes or [mailbox_of(table, self.clock) for table in settings.mailbox]
+        mailboxes = parts.mailboxes or [mailbox_of(table, self.clock, tokens) for table in settings.mailbox]
         self.lanes = [Lane(f"mailbox-{box.name}") for box in mailboxes]
         self.ingests = [
             Ingest(box, Arrivals(self.engine, self.clock), lane, self.db, key, self.decide.wake, parts.reached)

@@ -15,6 +15,9 @@ from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.embedder import MODEL_NAME, OpenVinoEmbedder
 from helpdesk_daemon.adapters.index_exact import ExactIndex
 from helpdesk_daemon.adapters.keys import load_signer
+from helpdesk_daemon.adapters.oauth.client import Client
+from helpdesk_daemon.adapters.oauth.providers import PROVIDERS, Provider
+from helpdesk_daemon.adapters.oauth.tokens import Tokens, TokenSource
 from helpdesk_daemon.adapters.rules_file import load_routing
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.adapters.store.examples import Examples
@@ -23,8 +26,8 @@ from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.mail.screen import Policy
 from helpdesk_daemon.outgoing.compose import Composer, Identity
 from helpdesk_daemon.outgoing.limits import Limits, Rate
-from helpdesk_daemon.ports import Clock, Example, Mailbox, Transport
-from helpdesk_daemon.settings import MailboxTable, Settings
+from helpdesk_daemon.ports import Clock, Example, Mailbox, Reached, Transport, pass_by
+from helpdesk_daemon.settings import MailboxTable, Settings, SmtpTable
 from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.classify import matrix
 from helpdesk_daemon.stages.explain import Explainer
@@ -105,23 +108,52 @@ def desk_of(settings: Settings, routing: Routing, signer: Signer) -> Desk:
     )
 
 
-def mailbox_of(table: MailboxTable, clock: Clock) -> Mailbox:
+def tokens_of(settings: Settings, clock: Clock, reached: Reached = pass_by) -> Tokens:
+    """Where access tokens come from; every mailbox and the transport must share one."""
+    return Tokens(settings.data_dir, clock, reached)
+
+
+def client_of(table: MailboxTable | SmtpTable) -> Client | None:
+    """The OAuth client of a table, None where it signs in with a password."""
+    oauth = table.oauth
+    if oauth is None:
+        return None
+    facts = PROVIDERS[oauth.provider] if oauth.provider else Provider(oauth.token_url, "")
+    alone = oauth.grant == "client_credentials"
+    return Client(
+        name=table.name if isinstance(table, MailboxTable) else "smtp", user=table.login,
+        provider=oauth.provider or "", client_id=oauth.client_id, secret=oauth.secret, grant=oauth.grant,
+        scope=oauth.scope or (facts.app_scope if alone else facts.scope), seed=oauth.seed, extra=facts.extra,
+        token_url=facts.token_url.replace("{tenant}", oauth.tenant),
+        device_url=oauth.device_url or facts.device_url.replace("{tenant}", oauth.tenant),
+        authorize_url=oauth.authorize_url or facts.authorize_url.replace("{tenant}", oauth.tenant),
+        ca_file=str(oauth.ca_file or ""),
+    )  # fmt: skip
+
+
+def _source(table: MailboxTable | SmtpTable, tokens: Tokens) -> TokenSource | None:
+    client = client_of(table)
+    return tokens.source(client) if client else None
+
+
+def mailbox_of(table: MailboxTable, clock: Clock, tokens: Tokens) -> Mailbox:
     """The adapter for a `[[mailbox]]` table."""
     endpoint = table.endpoint
     if endpoint.scheme == "maildir":
         from helpdesk_daemon.adapters.maildir import MaildirMailbox
 
         return MaildirMailbox(table.name, Path(endpoint.path), clock, table.start, table.touch)
-    from helpdesk_daemon.adapters.imap import ImapMailbox, Server
+    from helpdesk_daemon.adapters.imap import ImapMailbox
+    from helpdesk_daemon.adapters.imap_session import Server
 
     server = Server(
-        endpoint.host, endpoint.port, endpoint.security, table.user or endpoint.user, table.read,
-        endpoint.path or "INBOX", table.timeout, str(table.ca_file or ""),
+        endpoint.host, endpoint.port, endpoint.security, table.login, table.read,
+        endpoint.path or "INBOX", table.timeout, str(table.ca_file or ""), _source(table, tokens),
     )  # fmt: skip
     return ImapMailbox(table.name, server, clock, table.start, table.touch, idle=table.idle)
 
 
-def transport_of(settings: Settings) -> Transport:
+def transport_of(settings: Settings, tokens: Tokens) -> Transport:
     """The adapter for the `[smtp]` table."""
     table, endpoint = settings.smtp, settings.smtp.endpoint
     if endpoint.scheme == "maildir":
@@ -132,8 +164,8 @@ def transport_of(settings: Settings) -> Transport:
 
     return SmtpTransport(
         Relay(
-            endpoint.host, endpoint.port, endpoint.security, table.user or endpoint.user, table.read, table.timeout,
-            table.connections, settings.identity.address, str(table.ca_file or ""),
+            endpoint.host, endpoint.port, endpoint.security, table.login, table.read, table.timeout,
+            table.connections, settings.identity.address, str(table.ca_file or ""), _source(table, tokens),
         )
     )  # fmt: skip
 

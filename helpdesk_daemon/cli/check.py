@@ -98,8 +98,8 @@ def _model(settings: Settings) -> str:
 def _secrets(settings: Settings) -> str:
     tables = [*settings.mailbox, settings.smtp]
     for table in tables:
-        table.read()
-    files = [table.password_file for table in tables if table.password_file]
+        table.read_all()
+    files = [file for table in tables for file in table.secret_files]
     loose = [str(file) for file in files if Path(file).stat().st_mode & 0o077]
     if loose:
         raise HelpdeskError(f"{', '.join(loose)} can be read by other users: chmod 600")
@@ -108,11 +108,12 @@ def _secrets(settings: Settings) -> str:
 
 def _mailboxes(settings: Settings) -> str:
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.wiring import mailbox_of
+    from helpdesk_daemon.wiring import mailbox_of, tokens_of
 
-    seen = []
+    seen, clock = [], SystemClock()
+    tokens = tokens_of(settings, clock)
     for table in settings.mailbox:
-        box = mailbox_of(table, SystemClock())
+        box = mailbox_of(table, clock, tokens)
         cursor, _ = box.discover(None)
         box.close()
         seen.append(f"{table.name}: {box.folder} (UIDVALIDITY {cursor.uidvalidity})")
@@ -120,10 +121,11 @@ def _mailboxes(settings: Settings) -> str:
 
 
 def _smtp(settings: Settings) -> str:
+    from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.smtp import SmtpTransport
-    from helpdesk_daemon.wiring import transport_of
+    from helpdesk_daemon.wiring import tokens_of, transport_of
 
-    transport = transport_of(settings)
+    transport = transport_of(settings, tokens_of(settings, SystemClock()))
     if not isinstance(transport, SmtpTransport):
         return settings.smtp.url
 

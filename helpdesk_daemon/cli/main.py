@@ -26,6 +26,7 @@ COMMANDS = {
     "suppressions": "suppressions:suppressions",
     "audit": "audit:audit",
     "model": "model:model",
+    "sign-in": "sign_in:sign_in",
 }
 EXIT_FINDINGS, EXIT_CONFIG = 1, 78
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from helpdesk_daemon.adapters.imap import Server
+from helpdesk_daemon.adapters.imap_session import Server
 from helpdesk_daemon.errors import PermanentError, SignInError, TransientError
 from tests.contract.cut import Wire
 from tests.contract.sites import ImapSite, MaildirSite, Reader, Site
