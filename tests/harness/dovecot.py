@@ -27,7 +27,7 @@ log_path = {log}
 ssl = {ssl}
 {certificate}
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login {mechanisms}
 first_valid_uid = 1
 default_internal_user = {owner}
 default_login_user = {owner}
@@ -55,6 +55,7 @@ service imap {{
 service stats {{
   chroot =
 }}
+{oauth}
 passdb {{
   driver = static
   args = password={password}
@@ -66,6 +67,27 @@ userdb {{
 namespace inbox {{
   inbox = yes
 }}
+"""
+
+OAUTH = """
+auth_failure_delay = 0
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+passdb {{
+  driver = oauth2
+  mechanisms = {mechanisms}
+  args = {args}
+}}
+"""
+INTROSPECTION = """
+introspection_mode = post
+introspection_url = {url}/introspect
+username_attribute = username
+active_attribute = active
+active_value = true
 """
 
 
@@ -82,16 +104,22 @@ class Dovecot:
     Args:
         folder: for its log; its mail and sockets lie in a temporary folder that the mail user can reach.
         certificate: PEM file with key and certificate, for TLS; plain only without.
+        token_server: URL that says which access tokens are good; the password stays good for the test's own access.
+        mechanisms: sign-ins by access token that are offered.
     """
 
-    def __init__(self, folder: Path, certificate: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, certificate: Path | None = None, token_server: str = "",
+        mechanisms: str = "xoauth2 oauthbearer",
+    ) -> None:  # fmt: skip
         if shutil.which("dovecot") is None:
             raise RuntimeError("Dovecot is missing: apt-get install dovecot-imapd (make test does it when root)")
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "dovecot.log"
         self.folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self.port, self.tls_port = free_port(), free_port() if certificate else 0
-        self._certificate = certificate
+        self._certificate, self._token_server = certificate, token_server
+        self._mechanisms = mechanisms if token_server else ""
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Dovecot:
@@ -103,13 +131,18 @@ class Dovecot:
             for path in (self.folder, self.folder / "home"):
                 os.chown(path, account.pw_uid, account.pw_gid)
         tls = f"ssl_cert = <{self._certificate}\nssl_key = <{self._certificate}" if self._certificate else ""
+        oauth = ""
+        if self._token_server:
+            args = self.folder / "oauth2.conf"
+            args.write_text(INTROSPECTION.format(url=self._token_server))
+            oauth = OAUTH.format(mechanisms=self._mechanisms, args=args)
         config = self.folder / "dovecot.conf"
         config.write_text(
             CONFIG.format(
                 run=self.folder / "run", folder=self.folder, log=self.log, owner=owner,
                 group="mail" if owner == "mail" else account.pw_gid,
                 port=self.port, tls_port=self.tls_port, ssl="yes" if tls else "no", certificate=tls, password=PASSWORD,
-                location="sdbox:~/mail",
+                location="sdbox:~/mail", mechanisms=self._mechanisms, oauth=oauth,
             )
         )  # fmt: skip
         self.start()
