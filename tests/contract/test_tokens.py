@@ -152,13 +152,30 @@ def test_of_many_who_ask_at_once_one_asks_the_server(server: TokenServer, tmp_pa
     assert len(server.asked) == 2
 
 
+class CountingLock:
+    """A lock that does something when it was let go for the n-th time: then all who ask wait for one answer."""
+
+    def __init__(self, number: int, then: Callable[[], None]) -> None:
+        self._lock, self._left, self._then = threading.Lock(), number, then
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._left -= 1
+        left = self._left
+        self._lock.release()
+        if left == 0:
+            self._then()
+
+
 def test_of_many_who_are_refused_at_once_one_asked_the_server(
     server: TokenServer, tmp_path: Path, clock: Hands
 ) -> None:
     server.refresh.clear()
     server.gate.clear()
     tokens = source(server, tmp_path, clock)
-    threading.Timer(0.5, server.gate.set).start()
+    tokens.__dict__["_lock"] = CountingLock(8, server.gate.set)
     assert {type(error) for error in at_once(tokens.token)} == {SignInError}
     assert len(server.asked) == 1
 

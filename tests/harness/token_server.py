@@ -62,7 +62,7 @@ class TokenServer:
         self._lock = threading.Lock()
 
     def __enter__(self) -> TokenServer:
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http = _Quiet(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         self.port = int(self._http.server_port)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -140,6 +140,11 @@ class TokenServer:
             self.pending -= 1
             return 400, {"error": "authorization_pending"}
         return (400, {"error": "access_denied"}) if self.denied else (200, self._give(""))
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client may hang up."""
 
 
 def _handler(server: TokenServer) -> type[BaseHTTPRequestHandler]:

@@ -37,7 +37,7 @@ class TokenSink:
         self._tokens, self.port = tokens, free_port()
         others = [name for name in ("XOAUTH2", "OAUTHBEARER") if name not in mechanisms]
         self._controller = Controller(
-            self, hostname="127.0.0.1", port=self.port, auth_required=True, auth_require_tls=False,
+            self, hostname="127.0.0.1", port=self.port, auth_require_tls=False,
             auth_exclude_mechanism=["LOGIN", "PLAIN", *others],
         )  # fmt: skip
 
@@ -77,7 +77,7 @@ class TokenSink:
         return AuthResult(success=False, handled=False)
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
-        if not self._tokens.valid(*session.auth_data):
+        if not (session.authenticated and self._tokens.valid(*session.auth_data)):
             return "530 5.7.57 Client not authenticated to send mail"
         envelope.mail_from = address
         return "250 ok"
