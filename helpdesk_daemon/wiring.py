@@ -110,7 +110,10 @@ def desk_of(settings: Settings, routing: Routing, signer: Signer) -> Desk:
 
 def tokens_of(settings: Settings, clock: Clock, reached: Reached = pass_by) -> Tokens:
     """Where access tokens come from; every mailbox and the transport must share one."""
-    return Tokens(settings.data_dir, clock, reached)
+    tokens = Tokens(settings.data_dir, clock, reached)
+    for table in settings.accounts:
+        _source(table, tokens)  # advice names the account by its mailbox, which comes first
+    return tokens
 
 
 def client_of(table: MailboxTable | SmtpTable) -> Client | None:
