@@ -56,9 +56,7 @@ class ImapMailbox:
             raise TransientError(f"{self._server.host}: {type(error).__name__}: {error}") from error
 
     def _connect(self) -> Any:
-        """The signed-in client, out of IDLE; made anew after a failure, and before its access token expires."""
-        if self._client is not None and self._server.tokens and self._server.tokens.outdated(self._token):
-            self.close()
+        """The signed-in client, out of IDLE; made anew after a failure."""
         if self._client is None:
             self._client, self._token = sign_in(self._server)
             self._selected = 0
@@ -90,6 +88,8 @@ class ImapMailbox:
     def discover(self, cursor: Cursor | None) -> tuple[Cursor, list[str]]:
         """See `Mailbox.discover`."""
         with self._errors():
+            if self._client is not None and self._server.tokens and self._server.tokens.outdated(self._token):
+                self.close()  # rather now than when the server ends the session, perhaps in the middle of a fetch
             client = self._connect()
             folder = self._select(client)
             self._validity = self._selected

@@ -145,7 +145,8 @@ class SmtpTransport:
             closing = bearer(_decoded(reply.message))
             reply = await client.execute_command(base64.b64encode(closing))
         if reply.code != 235:
-            raise aiosmtplib.SMTPAuthenticationError(reply.code, f"{reply.message} {bearer.said}".strip())
+            why = f" ({bearer.said})" if bearer.said else ""
+            raise aiosmtplib.SMTPAuthenticationError(reply.code, reply.message + why)
 
     async def _session(self, authenticate: Callable[[Any], Awaitable[object]]) -> Any:
         import aiosmtplib

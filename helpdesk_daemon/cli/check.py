@@ -26,7 +26,10 @@ PLACEHOLDER = (".example", "@example.com", "@example.org", "@example.net")
 @click.pass_context
 def check(ctx: click.Context, network: bool, json_: bool) -> None:
     """Check settings, rules, database, model and, on request, the mail servers. Exit 1 on findings."""
+    from helpdesk_daemon import log
+
     settings = settings_of(ctx)
+    log.setup("error")
     steps: list[tuple[str, Callable[[Settings], str]]] = [
         ("rules", _rules), ("data folder", _data), ("database", _database), ("model", _model), ("secrets", _secrets),
     ]  # fmt: skip
@@ -96,11 +99,10 @@ def _model(settings: Settings) -> str:
 
 
 def _secrets(settings: Settings) -> str:
-    tables = [*settings.mailbox, settings.smtp]
-    for table in tables:
+    for table in settings.accounts:
         table.read_all()
-    files = [file for table in tables for file in table.secret_files]
-    loose = [str(file) for file in files if Path(file).stat().st_mode & 0o077]
+    files = {file for table in settings.accounts for file in table.secret_files}
+    loose = [str(file) for file in sorted(files) if Path(file).stat().st_mode & 0o077]
     if loose:
         raise HelpdeskError(f"{', '.join(loose)} can be read by other users: chmod 600")
     return f"{len(files)} files" if files else "none in files"

@@ -141,15 +141,30 @@ def test_a_session_is_replaced_before_its_token_ends(account: Account) -> None:
     assert len(account.tokens.asked) == 2
 
 
-def test_a_session_replaced_between_look_and_fetch_loses_nothing(account: Account) -> None:
-    box = account.open()
-    account.dovecot.append([mail(1), mail(2)], account.folder)
-    _, uids = box.discover(None)
-    account.clock.forward(3_500)
-    account.tokens.withdraw()
-    mails, settled = box.fetch(uids)
-    assert [m.raw for m in mails] == [mail(1), mail(2)]
-    assert settled == uids
+def test_a_session_that_ends_between_look_and_fetch_loses_nothing(account: Account) -> None:
+    with Wire(account.dovecot.port) as wire:
+        box = account.open(port=wire.port)
+        account.dovecot.append([mail(1), mail(2)], account.folder)
+        _, uids = box.discover(None)
+        account.tokens.withdraw()
+        wire.say(b"* BYE Session invalidated - AccessTokenExpired\r\n")
+        with pytest.raises(TransientError):
+            box.fetch(uids)
+        assert Reader(box).bodies() == [mail(1), mail(2)]
+    assert len(account.tokens.asked) == 2
+
+
+def test_waiting_never_signs_in_anew(account: Account) -> None:
+    """Mail that came since the last look would not be announced in the new session."""
+    with Wire(account.dovecot.port) as wire:
+        box = account.open(port=wire.port)
+        box.discover(None)
+        account.clock.forward(3_500)
+        account.dovecot.append([mail(1)], account.folder)
+        assert box.wait(PATIENCE)
+        assert wire.connections == 1
+        assert len(box.discover(None)[1]) == 1
+        assert wire.connections == 2
 
 
 def test_a_token_that_ends_while_idle_is_replaced_without_loss(account: Account) -> None:

@@ -345,7 +345,7 @@ LATER = {
     "a token with a control": (200, b'{"access_token": "a\\u0001auth=x"}'),
     "an empty token": (200, b'{"access_token": ""}'),
     "no text at all": (200, b"\xff\xfe\x00"),
-    "endless": (200, b" " * (http.MOST_BYTES + 1)),
+    "endless": (200, b'{"access_token": "a", "more": "' + b"x" * http.MOST_BYTES + b'"}'),
 }
 
 

@@ -94,7 +94,8 @@ def by_redirect(client: Client, clock: Clock, say: Say, port: int = 0) -> Answer
         }  # fmt: skip
         joint = "&" if urlsplit(client.authorize_url).query else "?"
         say(f"Open this address in a browser and sign in as {client.user}:")
-        say(client.authorize_url + joint + urlencode(question | dict(client.extra)))
+        filled = {key: value for key, value in (question | dict(client.extra)).items() if value}
+        say(client.authorize_url + joint + urlencode(filled))
         say(
             "A browser on another machine finds its way back through"
             f" ssh -L {listener.server_port}:127.0.0.1:{listener.server_port} THIS-MACHINE"

@@ -129,7 +129,8 @@ class TokenSource:
         self._save()
         token, origin = self._kept.read()
         if not token:
-            raise SignInError(f"nobody has consented for {self._client.user} yet. {self.advice('access_denied')}")
+            mend = f"Run helpdesk-daemon sign-in {self._client.name}, or give a refresh_token_file"
+            raise SignInError(f"nobody has consented for {self._client.user} yet. {mend}")
         answer = self._ask({"grant_type": "refresh_token", "refresh_token": token}, now)
         access = self._accept(answer, now)
         self._reached("oauth.received")
