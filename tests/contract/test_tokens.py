@@ -16,6 +16,7 @@ from helpdesk_daemon.adapters.oauth.client import Client
 from helpdesk_daemon.adapters.oauth.kept import KeptToken
 from helpdesk_daemon.adapters.oauth.tokens import JITTER, MARGIN, Tokens, TokenSource
 from helpdesk_daemon.errors import ConfigError, SignInError, Unreachable
+from tests.contract.tls import certificate_of, self_signed
 from tests.harness.dovecot import free_port
 from tests.harness.token_server import CLIENT, FIRST, SECRET, Scripted, TokenServer
 
@@ -376,6 +377,16 @@ def test_a_server_that_wants_to_be_left_alone_is(server: TokenServer, tmp_path: 
 def test_nobody_listening_is_unreachable(server: TokenServer, tmp_path: Path, clock: Hands) -> None:
     with pytest.raises(Unreachable, match="ConnectError"):
         source(server, tmp_path, clock, token_url=f"http://127.0.0.1:{free_port()}/token").token()
+
+
+def test_a_server_whose_certificate_nobody_vouches_for_gets_no_secret(tmp_path: Path, clock: Hands) -> None:
+    both = self_signed(tmp_path)
+    with TokenServer(certificate=both) as server:
+        with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            source(server, tmp_path, clock).token()
+        assert server.asked == []
+        tokens = source(server, tmp_path, clock, ca_file=str(certificate_of(both)))
+        assert server.valid("support", tokens.token())
 
 
 def test_a_server_that_stalls_is_given_up(

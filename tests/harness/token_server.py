@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import ssl
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -35,6 +37,7 @@ class TokenServer:
         rotation: `never`; `at once`, where a refresh token dies as it is exchanged; or `on use`, where it
             dies when what was given for it is first used, as servers do that know that answers get lost.
         lifetime: seconds of an access token.
+        certificate: PEM file with key and certificate, for TLS.
 
     Attributes:
         asked: every form that came to the token endpoint.
@@ -46,8 +49,11 @@ class TokenServer:
         access: access tokens that are good, and when they end.
     """
 
-    def __init__(self, user: str = "support", rotation: str = "never", lifetime: int = 3_600) -> None:
+    def __init__(
+        self, user: str = "support", rotation: str = "never", lifetime: int = 3_600, certificate: Path | None = None
+    ) -> None:
         self.user, self.rotation, self.lifetime = user, rotation, lifetime
+        self._certificate = certificate
         self.asked: list[dict[str, str]] = []
         self.instead: list[Scripted] = []
         self.gate = threading.Event()
@@ -66,6 +72,11 @@ class TokenServer:
         self._http.daemon_threads = True
         self.port = int(self._http.server_port)
         self.url = f"http://127.0.0.1:{self.port}"
+        if self._certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self._certificate)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+            self.url = f"https://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         return self

@@ -14,7 +14,7 @@ from helpdesk_daemon.adapters.oauth.providers import advice
 from helpdesk_daemon.adapters.trust import trust
 from helpdesk_daemon.errors import SignInError, Unreachable
 
-DEADLINE = 20.0  # seconds for a whole answer, name look-up included
+DEADLINE = 15.0  # seconds for a whole answer, name look-up included
 MOST_BYTES = 100_000  # no honest answer is near it
 LONGEST_WAIT = 3_600.0  # seconds; a server that asks for more patience is asked again all the same
 SKEW = 300.0  # seconds between the server's clock and ours that are worth a word
