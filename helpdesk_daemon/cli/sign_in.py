@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 @click.command("sign-in")
 @click.argument("name")
-@click.option("--port", default=0, help="On this machine, for the browser's way back [any that is free]")
+@click.option(
+    "--port",
+    default=0,
+    type=click.IntRange(0, 65_535),
+    metavar="N",
+    help="On this machine, for the browser's way back [any that is free]",
+)
 @click.pass_context
 def sign_in(ctx: click.Context, name: str, port: int) -> None:
     """Consent in a browser to the daemon's use of NAME: a mailbox, or smtp. The daemon may run meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -124,6 +125,21 @@ def test_what_cannot_be_consented_to_is_said(
     assert done.returncode == 78
     assert mend in done.stderr.decode()
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_port_or_folder_that_cannot_be_used_is_said_before_anyone_consents(
+    tmp_path: Path, server: TokenServer
+) -> None:
+    settings(tmp_path, server, f', authorize_url = "{server.url}/authorize"')
+    done = run(tmp_path, "sign-in", "support", "--port", str(server.port))
+    assert done.returncode == 78
+    assert f"--port: {server.port}: cannot be used" in done.stderr.decode()
+    shutil.rmtree(tmp_path / "data")
+    (tmp_path / "data").write_text("no folder")
+    done = run(tmp_path, "sign-in", "support")
+    assert done.returncode == 78
+    assert "cannot be written" in done.stderr.decode()
+    assert done.stdout == b""
 
 
 # --- a code typed elsewhere ----------------------------------------------------------------------

@@ -40,8 +40,14 @@ def consent(client: Client, kept: KeptToken, clock: Clock, say: Say, port: int =
     Raises:
         SignInError: nobody consented, or the provider refused.
         Unreachable: the provider did not answer.
-        ConfigError: there is no way to ask.
+        ConfigError: there is no way to ask, or to keep the answer.
     """
+    try:
+        with kept.held():
+            pass  # found out now rather than after somebody has consented
+    except OSError as error:
+        mend = "Run this as the daemon's user, and make room if the disk is full"
+        raise ConfigError(str(kept.path.parent), "", f"cannot be written: {error.strerror}", mend) from error
     if client.device_url:
         answer = by_code(client, clock, say, pause)
     elif client.authorize_url:
@@ -86,7 +92,11 @@ def by_redirect(client: Client, clock: Clock, say: Say, port: int = 0) -> Answer
     """The authorization code grant with a redirect to this machine (RFC 8252) and PKCE (RFC 7636)."""
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    with _Listener(("127.0.0.1", port), _Redirect) as listener:
+    try:
+        listener = _Listener(("127.0.0.1", port), _Redirect)
+    except OSError as error:
+        raise ConfigError("--port", str(port), f"cannot be used: {error.strerror}", "Name another one") from error
+    with listener:
         back = f"http://127.0.0.1:{listener.server_port}/"
         question = {
             "response_type": "code", "client_id": client.client_id, "redirect_uri": back, "scope": client.scope,
