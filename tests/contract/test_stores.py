@@ -16,17 +16,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import StageLock, open_engine, transaction
-from helpdesk_daemon.adapters.store.migrate import HEAD, current, migrate
+from helpdesk_daemon.adapters.store.migrate import HEAD, SCRIPTS, current, migrate
 from helpdesk_daemon.adapters.store.schema import metadata
 from helpdesk_daemon.errors import AlreadyRunning, StoreError, TransientError
 from helpdesk_daemon.outgoing.limits import Bucket
 from helpdesk_daemon.outgoing.message import Kind
-from helpdesk_daemon.ports import Audit, Change, Cursor, Question, Sent
+from helpdesk_daemon.ports import Audit, Change, Cursor, Question, Quota, Sent
 from helpdesk_daemon.tickets.ticket import State
 from tests.contract.rows import (
     BOX,
@@ -119,13 +121,33 @@ def test_mail_is_untouched_until_it_is_touched(db: Database) -> None:
 
 
 def test_a_poll_is_noted_with_its_error(db: Database) -> None:
-    db.arrivals.record(BOX, FOLDER, cursor(1), [])
-    db.arrivals.note_poll(BOX, FOLDER, "")
+    db.arrivals.note_poll(BOX, FOLDER)
     db.clock.turn(minutes=1)
-    db.arrivals.note_poll(BOX, FOLDER, "refused")
-    (row,) = db.rows("select polled_at, succeeded_at, last_error from cursors")
-    assert row == {"polled_at": "2026-11-22T09:31:00.123Z", "succeeded_at": "2026-11-22T09:30:00.123Z",
-                   "last_error": "refused"}  # fmt: skip
+    db.arrivals.note_poll(BOX, FOLDER, "no such user", refused=True)
+    db.clock.turn(minutes=1)
+    db.arrivals.note_poll(BOX, FOLDER, "no such host")
+    (row,) = db.rows("select polled_at, succeeded_at, failing_since, last_error, refused from mailboxes")
+    assert row == {"polled_at": "2026-11-22T09:32:00.123Z", "succeeded_at": "2026-11-22T09:30:00.123Z",
+                   "failing_since": "2026-11-22T09:31:00.123Z", "last_error": "no such host", "refused": 0}  # fmt: skip
+    db.arrivals.note_poll(BOX, FOLDER)
+    (row,) = db.rows("select succeeded_at, failing_since, last_error from mailboxes")
+    assert row == {"succeeded_at": "2026-11-22T09:32:00.123Z", "failing_since": None, "last_error": ""}
+
+
+def test_a_first_poll_that_fails_is_noted_too(db: Database) -> None:
+    db.arrivals.note_poll(BOX, FOLDER, "refused", refused=True)
+    (row,) = db.rows("select failing_since, succeeded_at, refused from mailboxes")
+    assert row == {"failing_since": "2026-11-22T09:30:00.123Z", "succeeded_at": None, "refused": 1}
+
+
+def test_a_quota_is_noted_and_forgotten(db: Database) -> None:
+    db.arrivals.note_poll(BOX, FOLDER)
+    db.arrivals.note_quota(BOX, FOLDER, Quota(9_000_000_000, 10_000_000_000))
+    assert db.rows("select quota_used, quota_limit from mailboxes") == [
+        {"quota_used": 9_000_000_000, "quota_limit": 10_000_000_000}
+    ]
+    db.arrivals.note_quota(BOX, FOLDER, None)
+    assert db.one("select quota_limit from mailboxes") is None
 
 
 # --- claiming ------------------------------------------------------------------------------------
@@ -725,6 +747,29 @@ def test_a_migrated_file_has_the_schema_the_program_knows(db: Database) -> None:
     with db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+
+
+def test_polls_noted_by_an_older_version_move_to_the_mailboxes(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "old.db")
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    with transaction(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.execute(
+            text(
+                "insert into cursors (mailbox, folder, uidvalidity, position, started_at, backlog, polled_at, last_error)"
+                " values ('a', 'INBOX', 7, 5, '2026-01-01T00:00:00.000Z', 0, '2026-01-02T00:00:00.000Z', 'refused'),"
+                " ('b', 'INBOX', 7, 6, '2026-01-01T00:00:00.000Z', 0, null, '')"
+            )
+        )
+    migrate(engine)
+    with transaction(engine) as connection:
+        kept = connection.execute(text("select mailbox, position from cursors order by mailbox")).all()
+        moved = connection.execute(text("select mailbox, failing_since, last_error from mailboxes")).all()
+    assert [tuple(row) for row in kept] == [("a", 5), ("b", 6)]
+    assert [tuple(row) for row in moved] == [("a", "2026-01-02T00:00:00.000Z", "refused")]
+    engine.dispose()
 
 
 def test_migrating_twice_changes_nothing(db: Database) -> None:

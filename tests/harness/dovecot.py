@@ -18,6 +18,18 @@ from typing import Any
 import imapclient
 
 USER, PASSWORD = "support", "correct-horse"
+# One megabyte for a user, told by GETQUOTAROOT.
+QUOTA = """
+mail_plugins = quota
+protocol imap {
+  mail_plugins = quota imap_quota
+}
+plugin {
+  quota = count:User quota
+  quota_rule = *:storage=1M
+  quota_vsizes = yes
+}
+"""
 CONFIG = """
 protocols = imap
 listen = 127.0.0.1
@@ -82,16 +94,17 @@ class Dovecot:
     Args:
         folder: for its log; its mail and sockets lie in a temporary folder that the mail user can reach.
         certificate: PEM file with key and certificate, for TLS; plain only without.
+        more: further lines of its configuration.
     """
 
-    def __init__(self, folder: Path, certificate: Path | None = None) -> None:
+    def __init__(self, folder: Path, certificate: Path | None = None, more: str = "") -> None:
         if shutil.which("dovecot") is None:
             raise RuntimeError("Dovecot is missing: apt-get install dovecot-imapd (make test does it when root)")
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "dovecot.log"
         self.folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self.port, self.tls_port = free_port(), free_port() if certificate else 0
-        self._certificate = certificate
+        self._certificate, self._more = certificate, more
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Dovecot:
@@ -111,6 +124,7 @@ class Dovecot:
                 port=self.port, tls_port=self.tls_port, ssl="yes" if tls else "no", certificate=tls, password=PASSWORD,
                 location="sdbox:~/mail",
             )
+            + self._more
         )  # fmt: skip
         self.start()
         return self

@@ -6,13 +6,13 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, cursors
-from helpdesk_daemon.ports import Audit, Clock, Cursor, Fetched
+from helpdesk_daemon.adapters.store.schema import arrivals, cursors, iso, mailboxes
+from helpdesk_daemon.ports import Audit, Clock, Cursor, Fetched, Quota
 
 FAST = 1  # zlib level: mail compresses well enough at once, and ingest must not wait for more
 CHUNK = 500  # variables in one IN (...) list
@@ -143,13 +143,25 @@ class Arrivals:
                     .values(touched_at=now)
                 )
 
-    def note_poll(self, mailbox: str, folder: str, error: str) -> None:
+    def note_poll(self, mailbox: str, folder: str, error: str = "", refused: bool = False) -> None:
         """See `ArrivalStore.note_poll`."""
         now = self._clock.now()
-        values: dict[str, object] = {"polled_at": now, "last_error": error}
+        values: dict[str, object] = {"polled_at": now, "last_error": error, "refused": refused}
+        values["failing_since"] = func.coalesce(mailboxes.c.failing_since, iso(now)) if error else None
         if not error:
             values["succeeded_at"] = now
+        first = values | {"mailbox": mailbox, "folder": folder, "failing_since": now if error else None}
         with transaction(self._engine) as connection:
             connection.execute(
-                update(cursors).where(cursors.c.mailbox == mailbox, cursors.c.folder == folder).values(values)
+                insert(mailboxes).values(first).on_conflict_do_update(index_elements=["mailbox", "folder"], set_=values)
+            )
+
+    def note_quota(self, mailbox: str, folder: str, quota: Quota | None) -> None:
+        """See `ArrivalStore.note_quota`."""
+        used, limit = (quota.used, quota.limit) if quota else (None, None)
+        with transaction(self._engine) as connection:
+            connection.execute(
+                update(mailboxes)
+                .where(mailboxes.c.mailbox == mailbox, mailboxes.c.folder == folder)
+                .values(quota_used=used, quota_limit=limit)
             )
