@@ -45,6 +45,26 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def web_address(url: str) -> str:
+    """A URL as it is, if it is one that can be posted to.
+
+    Raises:
+        ValueError: it is not; the text says what to write.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("Write an address such as https://chat.example.com/hooks/…")
+    return url
+
+
+def _secret(path: Path, what: str) -> str:
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        problem = f"cannot be read: {getattr(error, 'strerror', None) or 'not text'}"
+        raise ConfigError(str(path), "", problem, f"Write the {what} into it, readable by this user") from error
+
+
 class Secret(Table):
     """Where a password is read from, anew at each sign-in: a file, or an environment variable."""
 
@@ -58,11 +78,7 @@ class Secret(Table):
             ConfigError: the file cannot be read, or the variable is not set.
         """
         if self.password_file is not None:
-            try:
-                return self.password_file.read_text().strip()
-            except OSError as error:
-                problem, mend = f"cannot be read: {error.strerror}", "Write the password into it, readable by this user"
-                raise ConfigError(str(self.password_file), "", problem, mend) from error
+            return _secret(self.password_file, "password")
         if self.password_env and self.password_env not in os.environ:
             raise ConfigError("environment", self.password_env, "is not set", "Set it to the password")
         return os.environ.get(self.password_env, "") if self.password_env else ""
@@ -212,6 +228,55 @@ class LimitsTable(Table):
     total_hourly: float = Field(default=2_000.0, gt=0)
 
 
+class AlertsTable(Table):
+    """`[alerts]`: from when on people are told, and a webhook that is told besides the operator.
+
+    A threshold of 0 switches its alert off.
+    """
+
+    webhook_url: str = ""
+    webhook_url_file: Path | None = None
+    webhook_secret_file: Path | None = None
+    look_seconds: float = Field(default=30.0, ge=1, le=3_600)
+    silent_minutes: float = Field(default=15.0, ge=0)
+    waiting_minutes: float = Field(default=15.0, ge=0)
+    stuck_minutes: float = Field(default=15.0, ge=0)
+    event_minutes: float = Field(default=60.0, ge=0)
+    quota_percent: float = Field(default=90.0, ge=0, le=100)
+    disk_free_mb: float = Field(default=500.0, ge=0)
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        return web_address(value) if value else value
+
+    @property
+    def has_webhook(self) -> bool:
+        """Whether one is configured."""
+        return bool(self.webhook_url or self.webhook_url_file)
+
+    def webhook(self) -> str:
+        """The webhook's URL as it is now; whoever knows it may post, so it can stand in a file.
+
+        Raises:
+            ConfigError: the file cannot be read or holds no URL.
+        """
+        if self.webhook_url_file is None:
+            return self.webhook_url
+        try:
+            return web_address(_secret(self.webhook_url_file, "URL"))
+        except ValueError as error:
+            raise ConfigError(str(self.webhook_url_file), "", "holds no URL", str(error)) from error
+
+    def webhook_secret(self) -> str:
+        """The key that posts are signed with, as it is now; empty for none.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        return _secret(self.webhook_secret_file, "secret") if self.webhook_secret_file else ""
+
+
 class ModelTable(Table):
     """`[model]`: the embedder."""
 
@@ -241,6 +306,7 @@ class Settings(BaseSettings):
     smtp: SmtpTable = SmtpTable()
     screening: ScreeningTable = ScreeningTable()
     limits: LimitsTable = LimitsTable()
+    alerts: AlertsTable = AlertsTable()
     model: ModelTable = ModelTable()
     log: LogTable = LogTable()
 
@@ -251,6 +317,12 @@ class Settings(BaseSettings):
             raise ValueError("Give each [[mailbox]] its own name")
         if not names:
             raise ValueError("Add a [[mailbox]] table")
+        return self
+
+    @model_validator(mode="after")
+    def _operator(self) -> Settings:
+        if self.operator in self.own_addresses:
+            raise ValueError(f"operator {self.operator} is read by this program: name a person's own address")
         return self
 
     @classmethod
@@ -307,6 +379,7 @@ def _resolve(settings: Settings, folder: Path) -> None:
     for holder, names in (
         (settings, ("rules", "templates")),
         (settings.model, ("folder",)),
+        (settings.alerts, ("webhook_url_file", "webhook_secret_file")),
         *((secret, ("password_file", "ca_file")) for secret in (*settings.mailbox, settings.smtp)),
     ):
         for name in names:

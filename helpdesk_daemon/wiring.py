@@ -23,7 +23,7 @@ from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.mail.screen import Policy
 from helpdesk_daemon.outgoing.compose import Composer, Identity
 from helpdesk_daemon.outgoing.limits import Limits, Rate
-from helpdesk_daemon.ports import Clock, Example, Mailbox, Transport
+from helpdesk_daemon.ports import Clock, Example, Mailbox, Transport, Webhook
 from helpdesk_daemon.settings import MailboxTable, Settings
 from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.classify import matrix
@@ -136,6 +136,21 @@ def transport_of(settings: Settings) -> Transport:
             table.connections, settings.identity.address, str(table.ca_file or ""),
         )
     )  # fmt: skip
+
+
+def webhook_of(settings: Settings) -> Webhook | None:
+    """The adapter for `[alerts] webhook_url`; None when there is none.
+
+    Raises:
+        ConfigError: its URL or secret cannot be read.
+    """
+    table = settings.alerts
+    if not table.has_webhook:
+        return None
+    from helpdesk_daemon.adapters.webhook import HttpWebhook
+
+    table.webhook(), table.webhook_secret()
+    return HttpWebhook(table.webhook, table.webhook_secret)
 
 
 def open_store(settings: Settings) -> Engine:

@@ -758,7 +758,8 @@ def test_polls_noted_by_an_older_version_move_to_the_mailboxes(tmp_path: Path) -
         command.upgrade(config, "0002")
         connection.execute(
             text(
-                "insert into cursors (mailbox, folder, uidvalidity, position, started_at, backlog, polled_at, last_error)"
+                "insert into cursors"
+                " (mailbox, folder, uidvalidity, position, started_at, backlog, polled_at, last_error)"
                 " values ('a', 'INBOX', 7, 5, '2026-01-01T00:00:00.000Z', 0, '2026-01-02T00:00:00.000Z', 'refused'),"
                 " ('b', 'INBOX', 7, 6, '2026-01-01T00:00:00.000Z', 0, null, '')"
             )

@@ -26,7 +26,8 @@ def upgrade() -> None:
     )
     op.execute(
         """insert into mailboxes (mailbox, folder, polled_at, succeeded_at, failing_since, last_error, refused)
-        select mailbox, folder, polled_at, succeeded_at, case when last_error <> '' then polled_at end, last_error, false
+        select mailbox, folder, polled_at, succeeded_at, case when last_error <> '' then polled_at end, last_error,
+               false
         from cursors where polled_at is not null"""
     )
     for column in ("polled_at", "succeeded_at", "last_error"):
