@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from helpdesk_daemon.adapters.store import health
 from helpdesk_daemon.adapters.store.engine import transaction
+from helpdesk_daemon.adapters.store.schema import arrivals, outbox
 from helpdesk_daemon.errors import StoreError, TransientError
 from helpdesk_daemon.log import get
 from helpdesk_daemon.outgoing.message import Kind
@@ -140,14 +141,14 @@ def _recent(look: Look, event: str, minutes: float) -> list[dict[str, Any]]:
 
 def _failed(look: Look, limit: float) -> Iterable[Seen]:
     lines = {line["outbox"]: line for line in _recent(look, "outgoing.failed", limit) if line["kind"] in OURS}
-    if failed := health.still_failed(look.connection, list(lines)):
+    if failed := health.still(look.connection, outbox, list(lines), "failed"):
         last = lines[max(failed)]
         yield "", {"count": len(failed), "to": last["to"], "reply": last["reply"]}
 
 
 def _quarantined(look: Look, limit: float) -> Iterable[Seen]:
     lines = {line["arrival"]: line for line in _recent(look, "message.quarantined", limit)}
-    if aside := health.still_quarantined(look.connection, list(lines)):
+    if aside := health.still(look.connection, arrivals, list(lines), "quarantined"):
         yield "", {"count": len(aside), "number": max(aside), "reason": lines[max(aside)]["reason"]}
 
 

@@ -79,7 +79,7 @@ class IncidentStore(Protocol):
     """Incidents, as the watcher uses them. Every method is one transaction; any may raise StoreError."""
 
     def unfinished(self) -> list[Incident]:
-        """Those suspected or open, by number."""
+        """Those suspected or open, by name and subject."""
 
     def settle(
         self, changed: Sequence[Incident], forgotten: Sequence[int], mails: Sequence[Outgoing], lines: Sequence[Audit]

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from helpdesk_daemon.errors import HelpdeskError, PermanentError, StoreError, TransientError
 from helpdesk_daemon.lanes import Lane, Wake
-from helpdesk_daemon.log import get
+from helpdesk_daemon.log import get, who
 from helpdesk_daemon.outgoing import retry
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.ports import Audit, Clock, Incident, IncidentStore, Trouble, Webhook
@@ -79,7 +79,7 @@ class Watch:
                 continue
             event = "incident.opened" if opened else "incident.recovered"
             detail = {"name": incident.name, "subject": incident.subject, "problem": incident.problem}
-            (self._log.error if opened else self._log.info)(event, **detail)
+            (self._log.error if opened else self._log.info)(event, title=incident.title, **_named(incident))
             lines.append(Audit(event, detail))
         return lines
 
@@ -124,7 +124,7 @@ class Watch:
                 self._log.error("webhook.failed", error=str(error), attempts=incident.post_attempts + 1)
                 break
             told.append(self._posted(incident))
-            self._log.info("alert.posted", name=incident.name, about=incident.subject)
+            self._log.info("alert.posted", **_named(incident))
         late = [self._put_off(incident, error) for incident in due[len(told) :]] if error else []
         if told or late:
             await self._db(self._store.settle, [*told, *late], [], [], [])
@@ -168,3 +168,8 @@ class Watch:
         """End the connections."""
         if self._webhook is not None:
             await self._webhook.close()
+
+
+def _named(incident: Incident) -> dict[str, str]:
+    """An incident as the log may show it."""
+    return {"name": incident.name, "about": who(incident.subject) if "@" in incident.subject else incident.subject}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Table, select
 
 from helpdesk_daemon.adapters.store.schema import (
     arrivals,
@@ -70,20 +70,17 @@ def events(connection: Connection, event: str, since: datetime) -> list[dict[str
     return [json.loads(row.detail) | {"ticket": row.ticket} for row in connection.execute(wanted)]
 
 
-def still_quarantined(connection: Connection, numbers: Sequence[int]) -> list[int]:
-    """Those of some arrivals that are in quarantine."""
-    wanted = select(arrivals.c.id).where(arrivals.c.id.in_(numbers), arrivals.c.state == "quarantined")
-    return list(connection.execute(wanted).scalars())
-
-
-def still_failed(connection: Connection, numbers: Sequence[int]) -> list[int]:
-    """Those of some outgoing mails that are given up."""
-    return list(
-        connection.execute(select(outbox.c.id).where(outbox.c.id.in_(numbers), outbox.c.state == "failed")).scalars()
-    )
+def still(connection: Connection, table: Table, numbers: Sequence[int], state: str) -> list[int]:
+    """Those of some arrivals or outgoing mails that are in a state; found by number, however many others are in it."""
+    if not numbers:
+        return []
+    found = connection.execute(select(table.c.id, table.c.state).where(table.c.id.in_(numbers)))
+    return [row.id for row in found if row.state == state]
 
 
 def departments(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Name and address of the department of each of some tickets."""
+    if not ids:
+        return {}
     wanted = select(tickets.c.id, tickets.c.department, tickets.c.address).where(tickets.c.id.in_(ids))
     return {row.id: (row.department, row.address) for row in connection.execute(wanted)}

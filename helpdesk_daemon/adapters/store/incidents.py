@@ -31,7 +31,11 @@ class Incidents:
     def unfinished(self) -> list[Incident]:
         """See `IncidentStore.unfinished`."""
         with transaction(self._engine) as connection:
-            wanted = select(incidents).where(incidents.c.recovered_at.is_(None)).order_by(incidents.c.id)
+            wanted = (
+                select(incidents)
+                .where(incidents.c.recovered_at.is_(None))
+                .order_by(incidents.c.name, incidents.c.subject)
+            )
             return [incident_of(row) for row in connection.execute(wanted)]
 
     def settle(
