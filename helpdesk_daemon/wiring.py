@@ -7,30 +7,27 @@ import secrets
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from helpdesk_daemon.adapters import export
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.embedder import MODEL_NAME, OpenVinoEmbedder
-from helpdesk_daemon.adapters.index_exact import ExactIndex
 from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.rules_file import load_routing
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.adapters.store.migrate import migrate
 from helpdesk_daemon.errors import StoreError
-from helpdesk_daemon.mail.screen import Policy
-from helpdesk_daemon.outgoing.compose import Composer, Identity
 from helpdesk_daemon.outgoing.limits import Limits, Rate
 from helpdesk_daemon.ports import Clock, Example, Mailbox, Transport, Webhook
 from helpdesk_daemon.settings import MailboxTable, Settings
-from helpdesk_daemon.stages.case import Desk
-from helpdesk_daemon.stages.classify import matrix
-from helpdesk_daemon.stages.explain import Explainer
 from helpdesk_daemon.tickets.tracking import Signer
 from helpdesk_daemon.triage.rules import Routing
-from helpdesk_daemon.triage.text import judged_text
+
+if TYPE_CHECKING:
+    from helpdesk_daemon.stages.case import Desk
+    from helpdesk_daemon.stages.explain import Explainer
 
 
 def shipped(name: str) -> Path:
@@ -70,6 +67,9 @@ def routing_of(settings: Settings) -> Routing:
 def desk_of(settings: Settings, routing: Routing, signer: Signer) -> Desk:
     """Everything planning needs, as values."""
     from helpdesk_daemon.adapters.templates import Templates
+    from helpdesk_daemon.mail.screen import Policy
+    from helpdesk_daemon.outgoing.compose import Composer, Identity
+    from helpdesk_daemon.stages.case import Desk
 
     table, limits = settings.identity, settings.limits
     identity = Identity(table.name, table.address, table.plus_addressing)
@@ -170,6 +170,8 @@ def open_store(settings: Settings) -> Engine:
 
 def starter_rows() -> list[tuple[str, str]]:
     """The shipped labelled tickets as (text, category)."""
+    from helpdesk_daemon.triage.text import judged_text
+
     with shipped("data/starter_tickets.csv").open(encoding="utf-8", newline="") as file:
         return [(judged_text(row["subject"], row["body"]), row["category"]) for row in csv.DictReader(file)]
 
@@ -196,6 +198,11 @@ def explainer_of(settings: Settings) -> Explainer:
     Raises:
         ConfigError: rules are not sound, or the model cannot be had.
     """
+    from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+    from helpdesk_daemon.adapters.index_exact import ExactIndex
+    from helpdesk_daemon.stages.classify import matrix
+    from helpdesk_daemon.stages.explain import Explainer
+
     routing = routing_of(settings)
     keys = settings.data_dir / "keys"
     signer = load_signer(settings.data_dir) if keys.exists() else Signer((secrets.token_bytes(32),))
@@ -212,6 +219,8 @@ def explainer_of(settings: Settings) -> Explainer:
 
 def _examples(settings: Settings) -> tuple[list[Example], dict[int, bytes]]:
     """The labelled examples and the vectors kept for them."""
+    from helpdesk_daemon.adapters.embedder import MODEL_NAME
+
     if database(settings).exists():
         store = Examples(open_engine(database(settings), readonly=True), SystemClock())
         if found := store.active():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from helpdesk_daemon.cli.common import as_json, print_json, settings_of
+from helpdesk_daemon.cli.common import PIPED_WIDTH, as_json, print_json, settings_of
 from helpdesk_daemon.cli.main import EXIT_FINDINGS
 from helpdesk_daemon.errors import ConfigError
 
@@ -99,7 +101,8 @@ def _show(found: Mapping[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    console = Console(highlight=False, width=PIPED_WIDTH if piped else None)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
@@ -190,15 +193,17 @@ def _rules_line(found: Mapping[str, Any]) -> Line:
 
 def _today_lines(today: Mapping[str, Any]) -> list[Line]:
     tickets, states = today["tickets"], today["by_state"]
-    others = ", ".join(f"{states[state]} {word}" for state, word in
-                       (("reply", "replies"), ("ignored", "ignored"), ("quarantined", "quarantined"))
-                       if states.get(state))  # fmt: skip
-    words = f"{today['mails']} mails: {tickets} tickets" + (f", {others}" if others else "")
-    if not tickets:
-        return [("Today", FINE, words)]
-    share, departments = today["review"] / tickets, today["departments"].items()
-    return [
-        ("Today", FINE, words),
-        ("", FINE, f"{today['acknowledged']} acknowledged, {today['review']} to review ({share:.0%})"),
-        ("", FINE, ", ".join(f"{name} {number}" for name, number in departments)),
-    ]
+    parts = [_count(tickets, "ticket", "tickets"), _count(states.get("reply", 0), "reply", "replies")]
+    parts += [f"{states[state]} {state}" for state in ("ignored", "quarantined") if states.get(state)]
+    lines = [("Today", FINE, f"{_count(today['mails'], 'mail', 'mails')}: {', '.join(parts)}")]
+    if tickets:
+        share = today["review"] / tickets
+        lines += [
+            ("", FINE, f"{today['acknowledged']} acknowledged, {today['review']} to review ({share:.0%})"),
+            ("", FINE, ", ".join(f"{name} {number}" for name, number in today["departments"].items())),
+        ]
+    return lines
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
