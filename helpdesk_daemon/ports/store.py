@@ -34,7 +34,10 @@ class ArrivalStore(Protocol):
         """Note that the mailbox was marked."""
 
     def note_poll(self, mailbox: str, folder: str, error: str = "", refused: bool = False) -> None:
-        """Note how a poll ended; an empty error means well. `refused`: a person has to mend it, time will not."""
+        """Note how a poll ended; an empty error means well.
+
+        `refused`: a person has to mend it, time will not. That stays noted until a poll ends well.
+        """
 
     def note_quota(self, mailbox: str, folder: str, quota: Quota | None) -> None:
         """Note how full a mailbox is; None where its server does not say."""

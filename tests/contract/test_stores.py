@@ -128,10 +128,12 @@ def test_a_poll_is_noted_with_its_error(db: Database) -> None:
     db.arrivals.note_poll(BOX, FOLDER, "no such host")
     (row,) = db.rows("select polled_at, succeeded_at, failing_since, last_error, refused from mailboxes")
     assert row == {"polled_at": "2026-11-22T09:32:00.123Z", "succeeded_at": "2026-11-22T09:30:00.123Z",
-                   "failing_since": "2026-11-22T09:31:00.123Z", "last_error": "no such host", "refused": 0}  # fmt: skip
+                   "failing_since": "2026-11-22T09:31:00.123Z", "last_error": "no such host", "refused": 1}  # fmt: skip
     db.arrivals.note_poll(BOX, FOLDER)
-    (row,) = db.rows("select succeeded_at, failing_since, last_error from mailboxes")
-    assert row == {"succeeded_at": "2026-11-22T09:32:00.123Z", "failing_since": None, "last_error": ""}
+    (row,) = db.rows("select succeeded_at, failing_since, last_error, refused from mailboxes")
+    assert row == {"succeeded_at": "2026-11-22T09:32:00.123Z", "failing_since": None, "last_error": "", "refused": 0}
+    db.arrivals.note_poll(BOX, FOLDER, "no such host")
+    assert db.one("select refused from mailboxes") == 0
 
 
 def test_a_first_poll_that_fails_is_noted_too(db: Database) -> None:

@@ -6,12 +6,12 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, cursors, iso, mailboxes
+from helpdesk_daemon.adapters.store.schema import arrivals, cursors, mailboxes
 from helpdesk_daemon.ports import Audit, Clock, Cursor, Fetched, Quota
 
 FAST = 1  # zlib level: mail compresses well enough at once, and ingest must not wait for more
@@ -146,14 +146,20 @@ class Arrivals:
     def note_poll(self, mailbox: str, folder: str, error: str = "", refused: bool = False) -> None:
         """See `ArrivalStore.note_poll`."""
         now = self._clock.now()
-        values: dict[str, object] = {"polled_at": now, "last_error": error, "refused": refused}
-        values["failing_since"] = func.coalesce(mailboxes.c.failing_since, iso(now)) if error else None
-        if not error:
-            values["succeeded_at"] = now
-        first = values | {"mailbox": mailbox, "folder": folder, "failing_since": now if error else None}
+        values: dict[str, object] = {"polled_at": now, "last_error": error, "failing_since": None, "refused": False}
         with transaction(self._engine) as connection:
+            if error:
+                here = mailboxes.c.mailbox == mailbox, mailboxes.c.folder == folder
+                before = connection.execute(select(mailboxes).where(*here)).first()
+                values["failing_since"] = (before and before.failing_since) or now
+                # A poll that gets no further than the network says nothing of the sign-in that was refused before.
+                values["refused"] = refused or bool(before and before.refused)
+            else:
+                values["succeeded_at"] = now
             connection.execute(
-                insert(mailboxes).values(first).on_conflict_do_update(index_elements=["mailbox", "folder"], set_=values)
+                insert(mailboxes)
+                .values(mailbox=mailbox, folder=folder, **values)
+                .on_conflict_do_update(index_elements=["mailbox", "folder"], set_=values)
             )
 
     def note_quota(self, mailbox: str, folder: str, quota: Quota | None) -> None:
