@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -514,6 +515,30 @@ def test_a_bounced_forward_is_noted_for_the_watcher() -> None:
     outcome = office.receive(bounce(forward, TECHNICAL.address))
     (line,) = (line for line in outcome.audit if line.event == "outgoing.bounced")
     assert line.detail["party"] == Party.AGENT
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda alert: bounce(alert, OPERATOR),
+        lambda alert: mail(
+            "I am away.\n", sender=OPERATOR, subject="Out of office", extra=answering(alert, "auto-replied")
+        ),
+        lambda alert: mail("Seen.\n", sender=OPERATOR, subject="Read", extra=answering(alert, "auto-generated")),
+        lambda alert: alert.mime,
+    ],
+    ids=["bounce", "vacation", "other automatic mail", "the alert itself"],
+)
+def test_what_comes_back_on_an_alert_causes_nothing(answer: Callable[[Outgoing], bytes]) -> None:
+    desk = make_desk()
+    values = {"problem": "Nothing leaves.", "mend": "See.", "identity": desk.composer.identity}
+    alert = desk.composer.notice(Kind.ALERT, "alert", "Alert: it", OPERATOR, values, NOW)
+    outcome = Office(desk).receive(answer(alert))
+    assert (outcome.state, outcome.outgoing, dict(outcome.suppress)) == ("ignored", (), {})
+
+
+def answering(alert: Outgoing, submitted: str) -> str:
+    return f"In-Reply-To: {alert.message_id}\nReferences: {alert.message_id}\nAuto-Submitted: {submitted}"
 
 
 def test_what_triage_gets_of_a_bounced_forward_is_readable() -> None:
