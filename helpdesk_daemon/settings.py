@@ -319,12 +319,6 @@ class Settings(BaseSettings):
             raise ValueError("Add a [[mailbox]] table")
         return self
 
-    @model_validator(mode="after")
-    def _operator(self) -> Settings:
-        if self.operator in self.own_addresses:
-            raise ValueError(f"operator {self.operator} is read by this program: name a person's own address")
-        return self
-
     @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
@@ -362,6 +356,9 @@ def load_settings(path: Path, folder: Path | None = None) -> Settings:
         if isinstance(error, SettingsError):
             raise ConfigError("environment", "", str(error), "Write lists and tables as JSON there") from error
         raise complaint(_source(path, error), Settings, error) from error
+    if settings.operator in settings.own_addresses:
+        problem = f"{settings.operator} is read by this program, and an alert must not become a ticket"
+        raise ConfigError(str(path), "operator", problem, "Name a person's own address")
     _resolve(settings, folder or path.resolve().parent)
     return settings
 

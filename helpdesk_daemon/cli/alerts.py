@@ -15,10 +15,8 @@ from helpdesk_daemon.errors import HelpdeskError
 if TYPE_CHECKING:
     from helpdesk_daemon.settings import Settings
 
-COLUMNS = {
-    "id": "ID", "opened_at": "Since", "recovered_at": "Over", "title": "What", "problem": "Problem",
-    "mailed_at": "Mailed", "posted_at": "Posted",
-}  # fmt: skip
+COLUMNS = {"id": "ID", "opened_at": "Since", "recovered_at": "Over", "told": "Told by", "problem": "Problem"}
+TOLD = (("mailed_at", "mail"), ("posted_at", "webhook"))
 WHAT, MEND = "This is a test. Nothing is wrong.", "Nothing."
 
 
@@ -36,7 +34,10 @@ def list_(ctx: click.Context, all_: bool, limit: int, json_: bool) -> None:
     """Incidents, newest first."""
     from helpdesk_daemon.adapters.store.figures import incident_list
 
-    rows = incident_list(reading(ctx), limit, all_)
+    rows = [
+        row | {"told": ", ".join(channel for key, channel in TOLD if row[key])}
+        for row in incident_list(reading(ctx), limit, all_)
+    ]
     if json_:
         print_json(rows)
         return

@@ -66,7 +66,7 @@ WRONG_SETTINGS = {
     "an unknown start": ("[[mailbox]]\nurl = 'maildir:in'\nstart = 'yesterday'", "mailbox.0.start", "2026-11-22"),
     "a mailbox without a url": ("[[mailbox]]\nname = 'support'", "mailbox.0.url", "Add it"),
     "two mailboxes of one name": ("[[mailbox]]\nurl = 'maildir:a'\n[[mailbox]]\nurl = 'maildir:b'", "mailbox", "name"),
-    "an operator who is us": ("operator = 'support@helpdesk.example'", "operator", "a person's own address"),
+    "an operator who is us": ("operator = 'support@helpdesk.example'", "operator", "person's own address"),
     "a webhook that is no URL": ("[alerts]\nwebhook_url = 'chat.kestova.example'", "alerts.webhook_url", "https://"),
     "a webhook without a host": ("[alerts]\nwebhook_url = 'https:///hook'", "alerts.webhook_url", "https://"),
     "a negative threshold": ("[alerts]\nsilent_minutes = -1", "alerts.silent_minutes", "0"),
