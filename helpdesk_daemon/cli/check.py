@@ -99,7 +99,9 @@ def _secrets(settings: Settings) -> str:
     tables = [*settings.mailbox, settings.smtp]
     for table in tables:
         table.read()
-    files = [table.password_file for table in tables if table.password_file]
+    settings.alerts.webhook(), settings.alerts.webhook_secret()
+    named = [table.password_file for table in tables]
+    files = [f for f in (*named, settings.alerts.webhook_url_file, settings.alerts.webhook_secret_file) if f]
     loose = [str(file) for file in files if Path(file).stat().st_mode & 0o077]
     if loose:
         raise HelpdeskError(f"{', '.join(loose)} can be read by other users: chmod 600")

@@ -120,6 +120,28 @@ def test_a_file_that_is_no_utf8_is_named(tmp_path: Path) -> None:
     assert "settings.toml" in refused(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("key", "content", "word"),
+    [
+        ("webhook_url_file", None, "Write the URL into it"),
+        ("webhook_url_file", b"chat.kestova.example", "holds no URL"),
+        ("webhook_url_file", b"\xff\xfe", "not text"),
+        ("webhook_secret_file", None, "Write the secret into it"),
+    ],
+)
+def test_a_webhook_file_that_cannot_be_used_is_named(
+    tmp_path: Path, key: str, content: bytes | None, word: str
+) -> None:
+    url = "" if key == "webhook_url_file" else 'webhook_url = "https://chat.kestova.example/x"\n'
+    settings(tmp_path, f'[alerts]\n{url}{key} = "hook"\n')
+    if content is not None:
+        (tmp_path / "hook").write_bytes(content)
+    done = run(tmp_path, "check")
+    assert done.returncode == 1
+    assert str(tmp_path / "hook") in done.stdout.decode()
+    assert word in done.stdout.decode()
+
+
 # --- the environment -----------------------------------------------------------------------------
 
 
