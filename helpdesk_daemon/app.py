@@ -77,6 +77,7 @@ class App:
         self.routing = routing_of(settings)
         for table in (*settings.mailbox, settings.smtp):
             table.read()  # an unreadable secret is found now, not at three in the morning
+        webhook = webhook_of(settings)
         self.engine = open_store(settings)
         self._lock = StageLock(settings.data_dir)
         self._lock.acquire()
@@ -105,7 +106,7 @@ class App:
             for box, lane in zip(mailboxes, self.lanes, strict=True)
         ]
         self.watch = Watch(
-            self._look, Incidents(self.engine, self.clock), lambda: self.desk, webhook_of(settings), self.clock,
+            self._look, Incidents(self.engine, self.clock), lambda: self.desk, webhook, self.clock,
             self.db, self.deliver.wake,
         )  # fmt: skip
         self._since: datetime | None = None

@@ -237,6 +237,7 @@ class AlertsTable(Table):
     webhook_url: str = ""
     webhook_url_file: Path | None = None
     webhook_secret_file: Path | None = None
+    webhook_ca_file: Path | None = None
     look_seconds: float = Field(default=30.0, ge=1, le=3_600)
     silent_minutes: float = Field(default=15.0, ge=0)
     waiting_minutes: float = Field(default=15.0, ge=0)
@@ -376,7 +377,7 @@ def _resolve(settings: Settings, folder: Path) -> None:
     for holder, names in (
         (settings, ("rules", "templates")),
         (settings.model, ("folder",)),
-        (settings.alerts, ("webhook_url_file", "webhook_secret_file")),
+        (settings.alerts, ("webhook_url_file", "webhook_secret_file", "webhook_ca_file")),
         *((secret, ("password_file", "ca_file")) for secret in (*settings.mailbox, settings.smtp)),
     ):
         for name in names:

@@ -147,10 +147,12 @@ def webhook_of(settings: Settings) -> Webhook | None:
     table = settings.alerts
     if not table.has_webhook:
         return None
+    from helpdesk_daemon.adapters.trust import trust
     from helpdesk_daemon.adapters.webhook import HttpWebhook
 
-    table.webhook(), table.webhook_secret()
-    return HttpWebhook(table.webhook, table.webhook_secret)
+    ca_file = str(table.webhook_ca_file or "")
+    table.webhook(), table.webhook_secret(), trust(ca_file)  # what cannot be used is found now
+    return HttpWebhook(table.webhook, table.webhook_secret, ca_file=ca_file)
 
 
 def open_store(settings: Settings) -> Engine:

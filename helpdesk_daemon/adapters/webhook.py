@@ -31,10 +31,13 @@ class HttpWebhook:
         url: gives the address, anew at each post.
         secret: gives the key of the signature, empty for none.
         timeout: seconds.
+        ca_file: certificates to trust besides the system's, empty for none.
     """
 
-    def __init__(self, url: Callable[[], str], secret: Callable[[], str], timeout: float = TIMEOUT) -> None:
-        self._url, self._secret, self._timeout = url, secret, timeout
+    def __init__(
+        self, url: Callable[[], str], secret: Callable[[], str], timeout: float = TIMEOUT, ca_file: str = ""
+    ) -> None:
+        self._url, self._secret, self._timeout, self._ca_file = url, secret, timeout, ca_file
         self._client: Any = None
 
     async def post(self, payload: Mapping[str, object]) -> str:
@@ -47,7 +50,7 @@ class HttpWebhook:
         if secret:
             headers[SIGNATURE] = signature(body, secret)
         if self._client is None:
-            self._client = httpx.AsyncClient(verify=trust(""), timeout=self._timeout)
+            self._client = httpx.AsyncClient(verify=trust(self._ca_file), timeout=self._timeout)
         host = urlsplit(url).hostname  # the rest of the URL is often the secret
         try:
             async with (

@@ -16,6 +16,7 @@ from helpdesk_daemon.ports import Audit, Clock, Incident, IncidentStore, Trouble
 from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.incidents import headline, judge, payload
 
+OPENED, RECOVERED = "incident.opened", "incident.recovered"
 POSTS = 50  # incidents posted at a time
 Look = Callable[[], tuple[list[Trouble], frozenset[str]]]  # what is wrong, and which conditions could not be measured
 
@@ -48,40 +49,34 @@ class Watch:
         """Look once, and tell what is new; the webhook also hears what it did not take before.
 
         Raises:
-            TransientError, StoreError: the database cannot be used.
+            StoreError: the database cannot be used. Nothing else: a watcher that fails must not stop the mail.
         """
-        if await self._db(self._settle):
-            self._alerted()
-        if self._webhook is not None:
-            await self._post(self._webhook)
+        try:
+            if await self._db(self._settle):
+                self._alerted()
+            if self._webhook is not None:
+                await self._post(self._webhook)
+        except StoreError:
+            raise
+        except Exception as error:
+            self._log.error("watch.failed", error=repr(error))
 
     def _settle(self) -> bool:
         """Look, and write down what became of the incidents; whether there is mail about it."""
         seen, unmeasured = self._look()
         known = self._store.unfinished()
         after = judge(known, seen, unmeasured, self._clock.now())
-        lines = [*self._lines(known, after)]
+        news = _news(known, after)
         after, mails = self._mails(after)
         after = [self._to_post(incident) for incident in after]
         changed = [incident for incident in after if incident not in known]
         forgotten = [incident.id for incident in known if incident.id not in {i.id for i in after}]
         if changed or forgotten:
-            self._store.settle(changed, forgotten, mails, lines)
+            self._store.settle(changed, forgotten, mails, [_line(event, incident) for event, incident in news])
+        for event, incident in news:
+            level = self._log.error if event == OPENED else self._log.info
+            level(event, title=incident.title, **_named(incident))
         return bool(mails)
-
-    def _lines(self, known: Sequence[Incident], after: Sequence[Incident]) -> list[Audit]:
-        """What began and what is over, for both logs."""
-        open_before = {incident.id for incident in known if incident.opened_at}
-        lines = []
-        for incident in after:
-            opened = incident.opened_at is not None and incident.id not in open_before
-            if not (opened or incident.recovered_at):
-                continue
-            event = "incident.opened" if opened else "incident.recovered"
-            detail = {"name": incident.name, "subject": incident.subject, "problem": incident.problem}
-            (self._log.error if opened else self._log.info)(event, title=incident.title, **_named(incident))
-            lines.append(Audit(event, detail))
-        return lines
 
     def _mails(self, incidents: Sequence[Incident]) -> tuple[list[Incident], list[Outgoing]]:
         """One mail about everything the operator does not know yet; the incidents with that noted."""
@@ -153,10 +148,7 @@ class Watch:
             StoreError: the database cannot be used; nothing goes on without it.
         """
         while not self._stopping:
-            try:
-                await self.look()
-            except TransientError as error:
-                self._log.error("stage.failed", error=str(error))
+            await self.look()
             await self.wake.wait()
 
     def stop(self) -> None:
@@ -173,3 +165,14 @@ class Watch:
 def _named(incident: Incident) -> dict[str, str]:
     """An incident as the log may show it."""
     return {"name": incident.name, "about": who(incident.subject) if "@" in incident.subject else incident.subject}
+
+
+def _news(known: Sequence[Incident], after: Sequence[Incident]) -> list[tuple[str, Incident]]:
+    """What began and what is over, each with its event."""
+    open_before = {incident.id for incident in known if incident.opened_at}
+    began = [(OPENED, i) for i in after if i.opened_at and i.id not in open_before]
+    return began + [(RECOVERED, i) for i in after if i.recovered_at]
+
+
+def _line(event: str, incident: Incident) -> Audit:
+    return Audit(event, {"name": incident.name, "subject": incident.subject, "problem": incident.problem})

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -23,12 +24,13 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import StageLock, open_engine, transaction
+from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.migrate import HEAD, SCRIPTS, current, migrate
 from helpdesk_daemon.adapters.store.schema import metadata
 from helpdesk_daemon.errors import AlreadyRunning, StoreError, TransientError
 from helpdesk_daemon.outgoing.limits import Bucket
 from helpdesk_daemon.outgoing.message import Kind
-from helpdesk_daemon.ports import Audit, Change, Cursor, Question, Quota, Sent
+from helpdesk_daemon.ports import Audit, Change, Cursor, Incident, Question, Quota, Sent
 from helpdesk_daemon.tickets.ticket import State
 from tests.contract.rows import (
     BOX,
@@ -737,6 +739,68 @@ def test_a_row_that_was_rolled_back_leaves_no_gap(db: Database) -> None:
         raise RuntimeError("at once")
     log(db, 1)
     assert verified(db.engine) == (3, "")
+
+
+# --- incidents -----------------------------------------------------------------------------------
+
+
+def incident(subject: str = "support", **more: Any) -> Incident:
+    return Incident(0, "mailbox.full", subject, "It is full", "It is quite full", "Empty it", START, **more)
+
+
+def test_an_incident_comes_back_as_it_was_kept(db: Database) -> None:
+    store = Incidents(db.engine, db.clock)
+    moments: dict[str, Any] = {
+        "opened_at": START,
+        "gone_at": START,
+        "mailed_at": START,
+        "posted_at": START,
+        "post_due_at": START,
+    }
+    kept_ = incident(post_attempts=3, post_error="no", **moments)
+    store.settle([kept_, incident("sales")], [], [], [])
+    sales, support = store.unfinished()
+    assert (sales, support) == (replace(incident("sales"), id=2), replace(kept_, id=1))
+    changed = replace(sales, opened_at=START, gone_at=None)
+    store.settle([changed], [support.id], [], [])
+    assert store.unfinished() == [changed]
+
+
+def test_of_one_trouble_there_is_one_incident_at_a_time(db: Database) -> None:
+    store = Incidents(db.engine, db.clock)
+    store.settle([incident()], [], [], [])
+    with pytest.raises(IntegrityError):
+        store.settle([incident()], [], [], [])
+    (first,) = store.unfinished()
+    store.settle([replace(first, recovered_at=START), incident()], [], [], [])
+    assert [i.id for i in store.unfinished()] == [2]
+
+
+def test_an_incident_and_its_mail_are_kept_together_or_not_at_all(db: Database) -> None:
+    store = Incidents(db.engine, db.clock)
+    mail, line = outgoing(1, Kind.ALERT), Audit("incident.opened", {})
+    with pytest.raises(IntegrityError):
+        store.settle([incident(), incident()], [], [mail], [line])
+    assert (db.counts()["outbox"], db.counts()["audit_log"], store.unfinished()) == (0, 0, [])
+    store.settle([incident()], [], [mail], [line])
+    assert (db.counts()["outbox"], db.counts()["audit_log"], len(store.unfinished())) == (1, 1, 1)
+    assert [due.kind for due in db.outbox.due(9)] == ["alert"]
+
+
+def test_the_webhook_is_due_to_hear_of_what_is_over_as_well(db: Database) -> None:
+    store = Incidents(db.engine, db.clock)
+    later = START + timedelta(minutes=1)
+    store.settle(
+        [
+            incident("told"),
+            incident("later", post_due_at=later),
+            incident("over", recovered_at=START, post_due_at=START),
+        ], [], [], [],
+    )  # fmt: skip
+    assert [i.subject for i in store.to_post(9)] == ["over"]
+    db.clock.turn(minutes=1)
+    assert [i.subject for i in store.to_post(9)] == ["over", "later"]
+    assert [i.subject for i in store.to_post(1)] == ["over"]
 
 
 # --- the file ------------------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from tests.harness.dovecot import free_port
@@ -22,7 +24,8 @@ class Hook:
         asked: requests that came, taken or not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
+        self._certificate = certificate
         self.posts: list[dict[str, Any]] = []
         self.raw: list[tuple[bytes, dict[str, str]]] = []
         self.answer, self.headers, self.asked = 200, dict[str, str](), 0
@@ -32,7 +35,7 @@ class Hook:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hooks/secret-word"
+        return f"{'https' if self._certificate else 'http'}://127.0.0.1:{self.port}/hooks/secret-word"
 
     def start(self) -> None:
         hook = self
@@ -58,6 +61,10 @@ class Hook:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         self._server.daemon_threads = True
+        if self._certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self._certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:

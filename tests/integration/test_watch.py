@@ -19,7 +19,7 @@ from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.operate import release_breaker, retry_quarantined
 from helpdesk_daemon.adapters.webhook import HttpWebhook, signature
 from helpdesk_daemon.conditions import CONDITIONS, Condition, Look, look_for_trouble
-from helpdesk_daemon.errors import SignInError, Unreachable
+from helpdesk_daemon.errors import SignInError, TransientError, Unreachable
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.ports import Audit, Quota, Sent, Trouble
 from helpdesk_daemon.settings import load_settings
@@ -28,6 +28,7 @@ from helpdesk_daemon.stages.incidents import CALM
 from helpdesk_daemon.stages.watch import Watch
 from helpdesk_daemon.wiring import desk_of, routing_of
 from tests.contract.rows import BOX, FOLDER, Database, ignored, ticket_id
+from tests.contract.tls import self_signed
 from tests.harness.dovecot import free_port
 from tests.harness.hook import Hook
 from tests.harness.sink import Mail, Sink
@@ -442,6 +443,35 @@ def test_posts_are_signed_over_their_bytes(bench: Bench) -> None:
     assert signature(body, SECRET) != signature(body, SECRET + "x")
     assert headers["Content-Type"] == "application/json"
     assert "gone ☃" in bench.hook.posts[0]["text"]
+
+
+def test_a_certificate_must_be_trusted(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+    hook = Hook(certificate)
+
+    async def post(ca_file: str) -> str:
+        webhook = HttpWebhook(lambda: hook.url, str, ca_file=ca_file)
+        try:
+            return await webhook.post({"text": "it"})
+        finally:
+            await webhook.close()
+
+    with hook:
+        with pytest.raises(TransientError, match="ConnectError"):
+            asyncio.run(post(""))
+        assert asyncio.run(post(str(certificate))).startswith("webhook at 127.0.0.1: 200 so be it")
+    assert hook.posts == [{"text": "it"}]
+
+
+def test_a_watcher_that_fails_stops_nothing_and_tells_later(bench: Bench) -> None:
+    whole, bench.desk = bench.desk, replace(bench.desk, composer=None)  # type: ignore[arg-type]
+    bench.said["model"] = "gone"
+    bench.play(3)
+    assert bench.alerts() == []
+    assert bench.db.one("select count(*) from audit_log") == 0
+    bench.desk = whole
+    bench.play(3)
+    assert len(bench.alerts()) == 1
 
 
 # --- the table -----------------------------------------------------------------------------------
