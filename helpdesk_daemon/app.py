@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from helpdesk_daemon.adapters.clock import SystemClock
@@ -18,16 +19,19 @@ from helpdesk_daemon.adapters.store.arrivals import Arrivals
 from helpdesk_daemon.adapters.store.decisions import Decisions
 from helpdesk_daemon.adapters.store.engine import StageLock
 from helpdesk_daemon.adapters.store.examples import Examples
+from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.outbox import Outbox
-from helpdesk_daemon.errors import HelpdeskError, StoreError
+from helpdesk_daemon.conditions import look_for_trouble
+from helpdesk_daemon.errors import HelpdeskError, SignInError, StoreError, Unreachable
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
-from helpdesk_daemon.ports import Clock, Embedder, Mailbox, Reached, Transport, VectorIndex, pass_by
+from helpdesk_daemon.ports import Clock, Embedder, Mailbox, Reached, Transport, Trouble, VectorIndex, pass_by
 from helpdesk_daemon.settings import Settings
 from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.ingest import Ingest
+from helpdesk_daemon.stages.watch import Watch
 from helpdesk_daemon.wiring import (
     desk_of,
     mailbox_of,
@@ -37,6 +41,7 @@ from helpdesk_daemon.wiring import (
     seed,
     tokens_of,
     transport_of,
+    webhook_of,
 )
 
 GRACE = 5.0  # seconds that a stage may take to end what it has in hand
@@ -73,6 +78,7 @@ class App:
         self.routing = routing_of(settings)
         for table in (*settings.mailbox, settings.smtp):
             table.read_all()  # an unreadable secret is found now, not at three in the morning
+        webhook = webhook_of(settings)
         self.engine = open_store(settings)
         self._lock = StageLock(settings.data_dir)
         self._lock.acquire()
@@ -101,12 +107,27 @@ class App:
             Ingest(box, Arrivals(self.engine, self.clock), lane, self.db, key, self.decide.wake, parts.reached)
             for box, lane in zip(mailboxes, self.lanes, strict=True)
         ]
+        self.watch = Watch(
+            self._look, Incidents(self.engine, self.clock), lambda: self.desk, webhook, self.clock,
+            self.db, self.deliver.wake,
+        )  # fmt: skip
+        self._since: datetime | None = None
         self._log = get("app")
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
         """Make `run` end what is in hand and return."""
         self._stop.set()
+
+    def _look(self) -> tuple[list[Trouble], frozenset[str]]:
+        """What is wrong, by the database and by what the stages say of themselves."""
+        deliver = self.deliver
+        said = {
+            "smtp": "" if deliver.refused else deliver.failing,
+            "smtp sign-in": deliver.failing if deliver.refused else "",
+            "model": self.classifier.failing,
+        }
+        return look_for_trouble(self.engine, self.settings, self.clock.now(), self._since, said)
 
     async def once(self) -> int:
         """Drain every stage, mailbox to server, and return how many mails were new.
@@ -126,10 +147,18 @@ class App:
         await self.decide.drain()
         try:
             await self.deliver.drain()
-        finally:
-            if failures:
-                raise failures[0]
+        except HelpdeskError as error:
+            failures.append(error)
+        await self._tell()
+        if failures:
+            raise failures[0]
         return new
+
+    async def _tell(self) -> None:
+        """Look for trouble when all else is done, and send the alerts that this brings, where mail can be sent."""
+        await self.watch.look()
+        with contextlib.suppress(Unreachable, SignInError):
+            await self.deliver.drain()
 
     def _recover(self) -> None:
         Decisions(self.engine, self.clock).recover()
@@ -142,7 +171,8 @@ class App:
             StoreError: the database failed; everything was stopped.
         """
         loop = asyncio.get_running_loop()
-        stages: list[Ingest | Decide | Deliver] = [*self.ingests, self.decide, self.deliver]
+        self._since = self.clock.now()
+        stages: list[Ingest | Decide | Deliver | Watch] = [*self.ingests, self.decide, self.deliver, self.watch]
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
         stop = self._stop
@@ -190,12 +220,14 @@ class App:
         for ingest, table in zip(self.ingests, self.settings.mailbox, strict=False):
             scheduler.add_job(ingest.wake, "interval", seconds=table.poll_seconds, id=f"poll {table.name}")
         scheduler.add_job(self.decide.wake, "interval", seconds=30, id="decide")
+        scheduler.add_job(self.watch.wake, "interval", seconds=self.settings.alerts.look_seconds, id="watch")
         scheduler.start()
         return scheduler
 
     async def close(self) -> None:
         """End connections and threads, free the lock."""
         await self.deliver.close()
+        await self.watch.close()
         for ingest in self.ingests:
             with contextlib.suppress(Exception):
                 await ingest.close()

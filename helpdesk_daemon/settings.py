@@ -46,6 +46,18 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def web_address(url: str) -> str:
+    """A URL as it is, if it is one that can be posted to.
+
+    Raises:
+        ValueError: it is not; the text says what to write.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("Write an address such as https://chat.example.com/hooks/…")
+    return url
+
+
 def _secret(what: str, file: Path | None, variable: str = "") -> str:
     """A secret as it is now, from a file or a variable of the environment; empty when neither is named.
 
@@ -319,6 +331,61 @@ class LimitsTable(Table):
     total_hourly: float = Field(default=2_000.0, gt=0)
 
 
+class AlertsTable(Table):
+    """`[alerts]`: from when on people are told, and a webhook that is told besides the operator.
+
+    A threshold of 0 switches its alert off.
+    """
+
+    webhook_url: str = ""
+    webhook_url_file: Path | None = None
+    webhook_secret_file: Path | None = None
+    webhook_ca_file: Path | None = None
+    look_seconds: float = Field(default=30.0, ge=1, le=3_600)
+    silent_minutes: float = Field(default=15.0, ge=0)
+    waiting_minutes: float = Field(default=15.0, ge=0)
+    stuck_minutes: float = Field(default=15.0, ge=0)
+    event_minutes: float = Field(default=60.0, ge=0)
+    quota_percent: float = Field(default=90.0, ge=0, le=100)
+    disk_free_mb: float = Field(default=500.0, ge=0)
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        return web_address(value) if value else value
+
+    @property
+    def has_webhook(self) -> bool:
+        """Whether one is configured."""
+        return bool(self.webhook_url or self.webhook_url_file)
+
+    def webhook(self) -> str:
+        """The webhook's URL as it is now; whoever knows it may post, so it can stand in a file.
+
+        Raises:
+            ConfigError: the file cannot be read or holds no URL.
+        """
+        if self.webhook_url_file is None:
+            return self.webhook_url
+        try:
+            return web_address(_secret("URL", self.webhook_url_file))
+        except ValueError as error:
+            raise ConfigError(str(self.webhook_url_file), "", "holds no URL", str(error)) from error
+
+    def webhook_secret(self) -> str:
+        """The key that posts are signed with, as it is now; empty for none.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        return _secret("secret", self.webhook_secret_file)
+
+    @property
+    def secret_files(self) -> list[Path]:
+        """The files that hold secrets."""
+        return [file for file in (self.webhook_url_file, self.webhook_secret_file) if file]
+
+
 class ModelTable(Table):
     """`[model]`: the embedder."""
 
@@ -348,6 +415,7 @@ class Settings(BaseSettings):
     smtp: SmtpTable = SmtpTable()
     screening: ScreeningTable = ScreeningTable()
     limits: LimitsTable = LimitsTable()
+    alerts: AlertsTable = AlertsTable()
     model: ModelTable = ModelTable()
     log: LogTable = LogTable()
 
@@ -419,6 +487,9 @@ def load_settings(path: Path, folder: Path | None = None) -> Settings:
         if isinstance(error, SettingsError):
             raise ConfigError("environment", "", str(error), "Write lists and tables as JSON there") from error
         raise complaint(_source(path, error), Settings, error) from error
+    if settings.operator in settings.own_addresses:
+        problem = f"{settings.operator} is read by this program, and an alert must not become a ticket"
+        raise ConfigError(str(path), "operator", problem, "Name a person's own address")
     _resolve(settings, folder or path.resolve().parent)
     return settings
 
@@ -438,6 +509,7 @@ def _resolve(settings: Settings, folder: Path) -> None:
         (settings.model, ("folder",)),
         *((table, ("password_file", "ca_file")) for table in settings.accounts),
         *((table.oauth, OAUTH_FILES) for table in settings.accounts if table.oauth),
+        (settings.alerts, ("webhook_url_file", "webhook_secret_file", "webhook_ca_file")),
     ):
         for name in names:
             if getattr(holder, name) is not None:

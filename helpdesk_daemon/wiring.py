@@ -7,13 +7,12 @@ import secrets
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from helpdesk_daemon.adapters import export
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.embedder import MODEL_NAME, OpenVinoEmbedder
-from helpdesk_daemon.adapters.index_exact import ExactIndex
 from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.oauth.client import Client
 from helpdesk_daemon.adapters.oauth.providers import PROVIDERS, Provider
@@ -23,17 +22,15 @@ from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.adapters.store.migrate import migrate
 from helpdesk_daemon.errors import StoreError
-from helpdesk_daemon.mail.screen import Policy
-from helpdesk_daemon.outgoing.compose import Composer, Identity
 from helpdesk_daemon.outgoing.limits import Limits, Rate
-from helpdesk_daemon.ports import Clock, Example, Mailbox, Reached, Transport, pass_by
+from helpdesk_daemon.ports import Clock, Example, Mailbox, Reached, Transport, Webhook, pass_by
 from helpdesk_daemon.settings import MailboxTable, Settings, SmtpTable
-from helpdesk_daemon.stages.case import Desk
-from helpdesk_daemon.stages.classify import matrix
-from helpdesk_daemon.stages.explain import Explainer
 from helpdesk_daemon.tickets.tracking import Signer
 from helpdesk_daemon.triage.rules import Routing
-from helpdesk_daemon.triage.text import judged_text
+
+if TYPE_CHECKING:
+    from helpdesk_daemon.stages.case import Desk
+    from helpdesk_daemon.stages.explain import Explainer
 
 
 def shipped(name: str) -> Path:
@@ -73,6 +70,9 @@ def routing_of(settings: Settings) -> Routing:
 def desk_of(settings: Settings, routing: Routing, signer: Signer) -> Desk:
     """Everything planning needs, as values."""
     from helpdesk_daemon.adapters.templates import Templates
+    from helpdesk_daemon.mail.screen import Policy
+    from helpdesk_daemon.outgoing.compose import Composer, Identity
+    from helpdesk_daemon.stages.case import Desk
 
     table, limits = settings.identity, settings.limits
     identity = Identity(table.name, table.address, table.plus_addressing)
@@ -173,6 +173,23 @@ def transport_of(settings: Settings, tokens: Tokens) -> Transport:
     )  # fmt: skip
 
 
+def webhook_of(settings: Settings) -> Webhook | None:
+    """The adapter for `[alerts] webhook_url`; None when there is none.
+
+    Raises:
+        ConfigError: its URL or secret cannot be read.
+    """
+    table = settings.alerts
+    if not table.has_webhook:
+        return None
+    from helpdesk_daemon.adapters.trust import trust
+    from helpdesk_daemon.adapters.webhook import HttpWebhook
+
+    ca_file = str(table.webhook_ca_file or "")
+    table.webhook(), table.webhook_secret(), trust(ca_file)  # what cannot be used is found now
+    return HttpWebhook(table.webhook, table.webhook_secret, ca_file=ca_file)
+
+
 def open_store(settings: Settings) -> Engine:
     """Open the database, made or upgraded when needed.
 
@@ -190,6 +207,8 @@ def open_store(settings: Settings) -> Engine:
 
 def starter_rows() -> list[tuple[str, str]]:
     """The shipped labelled tickets as (text, category)."""
+    from helpdesk_daemon.triage.text import judged_text
+
     with shipped("data/starter_tickets.csv").open(encoding="utf-8", newline="") as file:
         return [(judged_text(row["subject"], row["body"]), row["category"]) for row in csv.DictReader(file)]
 
@@ -216,6 +235,11 @@ def explainer_of(settings: Settings) -> Explainer:
     Raises:
         ConfigError: rules are not sound, or the model cannot be had.
     """
+    from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+    from helpdesk_daemon.adapters.index_exact import ExactIndex
+    from helpdesk_daemon.stages.classify import matrix
+    from helpdesk_daemon.stages.explain import Explainer
+
     routing = routing_of(settings)
     keys = settings.data_dir / "keys"
     signer = load_signer(settings.data_dir) if keys.exists() else Signer((secrets.token_bytes(32),))
@@ -232,6 +256,8 @@ def explainer_of(settings: Settings) -> Explainer:
 
 def _examples(settings: Settings) -> tuple[list[Example], dict[int, bytes]]:
     """The labelled examples and the vectors kept for them."""
+    from helpdesk_daemon.adapters.embedder import MODEL_NAME
+
     if database(settings).exists():
         store = Examples(open_engine(database(settings), readonly=True), SystemClock())
         if found := store.active():

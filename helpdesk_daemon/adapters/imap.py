@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from helpdesk_daemon.adapters.imap_session import Server, refused, sign_in
 from helpdesk_daemon.errors import ConfigError, PermanentError, SignInError, TransientError
-from helpdesk_daemon.ports import Clock, Cursor, Fetched
+from helpdesk_daemon.ports import Clock, Cursor, Fetched, Quota
 
 IDLE_RENEW = 25 * 60  # servers drop a client after 30 minutes of silence (RFC 2177)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -194,6 +194,22 @@ class ImapMailbox:
                 return
             flag = {"seen": b"\\Seen", "flagged": b"\\Flagged"}.get(action, value.encode())
             client.add_flags(numbers, [flag], silent=True)
+
+    def quota(self) -> Quota | None:
+        """See `Metered.quota`."""
+        with self._errors():
+            client = self._connect()
+            if not client.has_capability("QUOTA"):
+                return None
+            try:
+                _, found = client.get_quota_root(client._normalise_folder(self.folder))
+                stores = [q for q in found if q.resource.upper() == "STORAGE" and q.limit > 0]
+            except (OSError, IMAPClientAbortError):
+                raise
+            except Exception:  # refused for this folder, or an odd answer: a quota is not worth a mailbox
+                return None
+            fullest = max(stores, key=lambda q: q.usage / q.limit, default=None)
+            return Quota(fullest.usage * 1024, fullest.limit * 1024) if fullest else None
 
     def wait(self, seconds: float) -> bool:
         """See `Mailbox.wait`; without IDLE, or without a connection, only the time passes."""

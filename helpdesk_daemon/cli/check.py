@@ -101,7 +101,8 @@ def _model(settings: Settings) -> str:
 def _secrets(settings: Settings) -> str:
     for table in settings.accounts:
         table.read_all()
-    files = {file for table in settings.accounts for file in table.secret_files}
+    settings.alerts.webhook(), settings.alerts.webhook_secret()
+    files = {file for table in (*settings.accounts, settings.alerts) for file in table.secret_files}
     loose = [str(file) for file in sorted(files) if Path(file).stat().st_mode & 0o077]
     if loose:
         raise HelpdeskError(f"{', '.join(loose)} can be read by other users: chmod 600")

@@ -18,6 +18,18 @@ from typing import Any
 import imapclient
 
 USER, PASSWORD = "support", "correct-horse"
+# One megabyte for a user, told by GETQUOTAROOT.
+QUOTA = """
+mail_plugins = quota
+protocol imap {
+  mail_plugins = quota imap_quota
+}
+plugin {
+  quota = count:User quota
+  quota_rule = *:storage=1M
+  quota_vsizes = yes
+}
+"""
 CONFIG = """
 protocols = imap
 listen = 127.0.0.1
@@ -106,11 +118,12 @@ class Dovecot:
         certificate: PEM file with key and certificate, for TLS; plain only without.
         token_server: URL that says which access tokens are good; the password stays good for the test's own access.
         mechanisms: sign-ins by access token that are offered.
+        more: further lines of its configuration.
     """
 
     def __init__(
         self, folder: Path, certificate: Path | None = None, token_server: str = "",
-        mechanisms: str = "xoauth2 oauthbearer",
+        mechanisms: str = "xoauth2 oauthbearer", more: str = "",
     ) -> None:  # fmt: skip
         if shutil.which("dovecot") is None:
             raise RuntimeError("Dovecot is missing: apt-get install dovecot-imapd (make test does it when root)")
@@ -118,7 +131,7 @@ class Dovecot:
         self.log = folder / "dovecot.log"
         self.folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self.port, self.tls_port = free_port(), free_port() if certificate else 0
-        self._certificate, self._token_server = certificate, token_server
+        self._certificate, self._token_server, self._more = certificate, token_server, more
         self._mechanisms = mechanisms if token_server else ""
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -144,6 +157,7 @@ class Dovecot:
                 port=self.port, tls_port=self.tls_port, ssl="yes" if tls else "no", certificate=tls, password=PASSWORD,
                 location="sdbox:~/mail", mechanisms=self._mechanisms, oauth=oauth,
             )
+            + self._more
         )  # fmt: skip
         self.start()
         return self
