@@ -4,7 +4,20 @@ from helpdesk_daemon.ports.clock import Clock, Reached, pass_by
 from helpdesk_daemon.ports.incidents import Incident, IncidentStore, Trouble, Webhook
 from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox, Metered, Quota
 from helpdesk_daemon.ports.meaning import Embedder, Example, VectorIndex
-from helpdesk_daemon.ports.records import Arrival, Audit, Change, Due, Known, Outcome, Question, Sent, Stored
+from helpdesk_daemon.ports.records import (
+    Arrival,
+    Audit,
+    Change,
+    Due,
+    Known,
+    Label,
+    Outcome,
+    Question,
+    Sent,
+    Stored,
+    changed,
+    difference,
+)
 from helpdesk_daemon.ports.sending import Transport
 from helpdesk_daemon.ports.store import ArrivalStore, DecisionStore, ExampleStore, OutboxStore
 
@@ -24,6 +37,7 @@ __all__ = [
     "Incident",
     "IncidentStore",
     "Known",
+    "Label",
     "Mailbox",
     "Metered",
     "OutboxStore",
@@ -37,5 +51,7 @@ __all__ = [
     "Trouble",
     "VectorIndex",
     "Webhook",
+    "changed",
+    "difference",
     "pass_by",
 ]

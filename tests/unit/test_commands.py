@@ -15,7 +15,7 @@ from helpdesk_daemon.mail.signature import is_signature
     [
         ("#category Billing", ["#category Billing"], ""),
         ("\n\n  #Category:  billing team.\nHello", ["#category billing team"], "Hello"),
-        ('#CATEGORY = "Bug"\n#priority low\n\n#close\n\nDone.\n', ["#category Bug", "#priority low", "#close"], "Done."),
+        ('#CATEGORY = "Bug"\n#priority low\n\n#close\n\nOk.\n', ["#category Bug", "#priority low", "#close"], "Ok."),
         ("#note\nHe is angry.", ["#note"], "He is angry."),
         ("#note He is angry.", ["#note He is angry"], ""),
         ("\u200b#note\nsecret", ["#note"], "secret"),
