@@ -89,6 +89,12 @@ def is_signature(text: str, name: str = "") -> bool:
     return bool(signed) and signed <= named and _all_contact(lines)
 
 
+def is_footer(lines: list[str]) -> bool:
+    """Whether these lines are what a mailing list or a gateway puts below a mail: a ruler, then a few lines."""
+    mark = lines[0][:MAX_LINE]
+    return bool(RULER.match(mark) or DELIMITER.match(mark)) and len(_tail(lines, 1)) <= FOOTER_LINES
+
+
 def _is_sentence(line: str) -> bool:
     return len(line.split()) > 5 or line.endswith(("?", "!", ":"))
 

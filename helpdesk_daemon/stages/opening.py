@@ -9,6 +9,7 @@ from helpdesk_daemon.outgoing.compose import deliverable
 from helpdesk_daemon.outgoing.limits import Bucket, take
 from helpdesk_daemon.ports import Audit, Outcome
 from helpdesk_daemon.stages.case import Case
+from helpdesk_daemon.stages.people import outsiders
 from helpdesk_daemon.stages.thread import mentioned
 from helpdesk_daemon.tickets.sla import due_at
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
@@ -53,7 +54,7 @@ def open_ticket(case: Case, voted: Vote | None) -> Outcome:
     if not withheld:
         outgoing.append(desk.composer.acknowledgement(ticket, message, case.now))
     people = (screening.requester.email, message.sender.email, *(a.email for a in message.cc))
-    others = tuple(dict.fromkeys(p for p in people if p and p not in desk.policy.own_addresses))
+    others = outsiders(desk, people)
     return case.outcome(
         "ticket", screening.reason, ticket=ticket.id, opened=ticket, participants=others, decision=decision,
         message=case.stored(ticket.id, "request"), outgoing=tuple(outgoing), buckets=buckets, breaker=breaker,
@@ -70,7 +71,7 @@ def _ticket(case: Case, decision: Decision) -> Ticket:
         sla_hours=decision.sla_hours, due_at=due_at(case.arrival.received_at, decision.sla_hours),
         created_at=case.arrival.received_at, needs_review=decision.needs_review,
         linked_to=case.thread.ticket.id if case.thread else mentioned(case.message, case.known),
-        customer_id=case.message.message_id,
+        customer_id=case.message.message_id, tags=decision.tags,
     )  # fmt: skip
 
 

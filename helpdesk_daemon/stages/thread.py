@@ -41,6 +41,18 @@ def claimed_tickets(found: Claims, signer: Signer) -> tuple[str, ...]:
     return tuple(dict.fromkeys([s[0] for s in signed if s] + [t for t in spoken if t]))
 
 
+def lasting(known: Known, ticket_id: str) -> Ticket | None:
+    """The ticket of an ID, or the one it was merged into; None when it is not known."""
+    ticket = known.tickets.get(ticket_id)
+    return known.tickets.get(ticket.merged_into, ticket) if ticket else None
+
+
+def orders_expected(found: Claims, signer: Signer) -> bool:
+    """Whether a mail proves to come by an agents' address, so that it may hold orders."""
+    signed = [signer.read_token(t) for t in found.tokens] + [signer.read_message_id(i) for i in found.answers]
+    return any(proof and proof[1] == Party.AGENT for proof in signed)
+
+
 def find_thread(message: Message, known: Known, signer: Signer) -> Thread | None:
     """The ticket a mail belongs to, None when it proves none.
 
@@ -53,17 +65,16 @@ def find_thread(message: Message, known: Known, signer: Signer) -> Thread | None
         ("signed Message-ID", [signer.read_message_id(i) for i in found.answers]),
     ):
         for proof in verified:
-            if proof and proof[0] in known.tickets:
+            if proof and (ticket := lasting(known, proof[0])):
                 party = Party.AGENT if proof[1] == Party.AGENT else Party.CUSTOMER
-                return Thread(known.tickets[proof[0]], party, source)
+                return Thread(ticket, party, source)
     for identifier in found.answers:
-        ticket = known.by_message_id.get(identifier)
-        if ticket in known.tickets:
-            return Thread(known.tickets[ticket], Party.CUSTOMER, "known Message-ID")
+        if ticket := lasting(known, known.by_message_id.get(identifier, "")):
+            return Thread(ticket, Party.CUSTOMER, "known Message-ID")
     for spoken in found.tracking:
-        ticket = read_tracking_id(spoken)
-        if ticket in known.tickets and message.sender.email in known.participants.get(ticket, ()):
-            return Thread(known.tickets[ticket], Party.CUSTOMER, "tracking ID in the subject, from a participant")
+        ticket = lasting(known, read_tracking_id(spoken))
+        if ticket and message.sender.email in known.participants.get(ticket.id, ()):
+            return Thread(ticket, Party.CUSTOMER, "tracking ID in the subject, from a participant")
     return None
 
 
