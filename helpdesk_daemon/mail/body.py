@@ -87,7 +87,7 @@ def said(own: str, html: str = "") -> str:
 
 def _split(text: str, html: str) -> Split:
     found = _split_lines(text[:MAX_SCAN].split("\n"))
-    if found.cut not in (Cut.NONE, Cut.MARKS) or not html:
+    if found.cut not in (Cut.NONE, Cut.MARKS, Cut.MARKER) or not html:
         return found
     shown = html_quotes.without_quotes(html)
     if shown is None:

@@ -167,7 +167,9 @@ class Composer:
             attachments: of all its mails.
             now: the present moment, UTC.
         """
-        values = self._forward_values(ticket, message) | {"decision": decision, "why": why, "story": story}
+        values = self._forward_values(ticket, message) | {
+            "decision": decision, "evidence": [], "why": why, "story": story,
+        }  # fmt: skip
         return self._to_department("retold", ticket, replace(message, attachments=tuple(attachments)),
                                    f"[{ticket.id}] {ticket.subject[:SUBJECT]}", values,
                                    helpdesk_fields(ticket, decision.confidence, decision.rule), now)  # fmt: skip
