@@ -28,6 +28,7 @@ COMMANDS = {
     "incidents": "alerts:incidents",
     "alerts": "alerts:alerts",
     "audit": "audit:audit",
+    "keys": "keys:keys",
     "model": "model:model",
     "sign-in": "sign_in:sign_in",
 }

@@ -153,26 +153,28 @@ class Composer:
                                    values, [], now, answers=ticket.forward_id, original=raw, bare=True)  # fmt: skip
 
     def retold(
-        self, ticket: Ticket, message: Message, decision: Decision, why: str, story: Sequence[Said],
-        attachments: Sequence[Attachment], now: datetime,
+        self, ticket: Ticket, message: Message, confidence: float, rule: str, why: str, story: Sequence[Said],
+        attachments: Sequence[Attachment], now: datetime, answers: str = "",
     ) -> Outgoing:  # fmt: skip
-        """A ticket with its conversation so far, to a department that has not seen it.
+        """A conversation so far, to a department that has not seen it.
 
         Args:
             ticket: as it is now.
-            message: the mail that opened it.
-            decision: why it is where it is.
+            message: the mail that opened the conversation.
+            confidence: of the ticket's latest decision, 0 to 1.
+            rule: that hit, `default` when none did.
             why: why they get it.
             story: what came after the first mail.
             attachments: of all its mails.
             now: the present moment, UTC.
+            answers: Message-ID of the forward they have already, empty for none.
         """
         values = self._forward_values(ticket, message) | {
-            "decision": decision, "evidence": [], "why": why, "story": story,
+            "confidence": confidence, "rule": rule, "why": why, "story": story,
         }  # fmt: skip
         return self._to_department("retold", ticket, replace(message, attachments=tuple(attachments)),
                                    f"[{ticket.id}] {ticket.subject[:SUBJECT]}", values,
-                                   helpdesk_fields(ticket, decision.confidence, decision.rule), now)  # fmt: skip
+                                   helpdesk_fields(ticket, confidence, rule), now, answers=answers)  # fmt: skip
 
     def answered(self, ticket: Ticket, message: Message, now: datetime) -> Outgoing:
         """An answer that somebody outside of the ticket's department gave, shown to the department."""

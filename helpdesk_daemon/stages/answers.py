@@ -18,6 +18,7 @@ from helpdesk_daemon.ports import Audit, Outcome, Stored
 from helpdesk_daemon.stages import moves, story
 from helpdesk_daemon.stages.case import Case
 from helpdesk_daemon.stages.moves import Moved
+from helpdesk_daemon.stages.orders import hand_over
 from helpdesk_daemon.stages.people import customers, department_of, may_answer, private_addresses
 from helpdesk_daemon.stages.replies import hold
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
@@ -153,9 +154,8 @@ def _outcome(
     outgoing = list(relays)
     if moved.leaves:
         mails = [*_mails(case, ticket), (message, case.arrival.raw)]
-        forward = hand_over(case, moved, mails)
-        moved = replace(moved, ticket=replace(ticket, forward_id=forward.message_id))
-        outgoing.append(forward)
+        moved, forward = hand_over(case.desk, moved, mails, case.now)
+        outgoing += forward
     elif relays and not department_of(case.desk, ticket).has_agent(actor) and ticket.state != State.CLOSED:
         outgoing.append(case.desk.composer.answered(ticket, case.message, case.now))
     lines = list(moved.audit)
@@ -167,16 +167,6 @@ def _outcome(
     return case.outcome(
         "reply", ", ".join(did), ticket=ticket.id, change=change, message=message, outgoing=tuple(outgoing),
         decision=moved.decision, actor=actor if moved.decision else "daemon", label=moved.label, audit=tuple(lines),
-    )  # fmt: skip
-
-
-def hand_over(case: Case, moved: Moved, mails: story.Mails) -> Outgoing:
-    """The forward that tells another department what it now has."""
-    assert moved.decision
-    why = f"{moved.actor} moved this ticket from {moved.before.department} to {moved.ticket.department}."
-    return case.desk.composer.retold(
-        moved.ticket, story.opening(mails), replace(moved.decision, priority=moved.ticket.priority), why,
-        story.retold(mails), story.attachments(mails), case.now,
     )  # fmt: skip
 
 

@@ -364,8 +364,9 @@ def test_html_of_an_answer_is_harmless() -> None:
 
 def test_private_addresses_are_taken_out_of_the_html() -> None:
     body = (
-        f'<p>Write to <a href="mailto:{AGENT}?subject=x">{AGENT}</a> or <a href="mailto:desk%40technical.example">us</a>'
-        f' or "{AGENT}" &lt;{TECHNICAL.address}&gt; or <a href="mailto:x@team.example">{KIM} team</a> '
+        f'<p>Write to <a href="mailto:{AGENT}?subject=x">{AGENT}</a> or '
+        f'<a href="mailto:desk%40technical.example">us</a> or "{AGENT}" &lt;{TECHNICAL.address}&gt;'
+        f' or <a href="mailto:x@team.example">{KIM} team</a> '
         "or someone@billing.example.</p>"
     )
     out = only(office().receive(html_mail(body)))
