@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from helpdesk_daemon.mail.html import html_to_text
 
 BETWEEN = re.compile(r"(?:</[^<>]*>|<br[^<>]*>|&nbsp;|\s)*")
-RULED = re.compile(r"(?:<hr[^<>]*>|<br[^<>]*>|&nbsp;|\s)+$")
+EMPTY = r"<(?:p|div)(?:\s[^<>]{0,200})?>(?:&nbsp;|<br[^<>]*>|\s){0,20}</(?:p|div)>"
+RULED = re.compile(rf"(?:<hr[^<>]*>|<br[^<>]*>|&nbsp;|\s|{EMPTY}){{1,100}}((?:</(?:div|body|html)>){{0,100}})$")
 
 
 def cut_out(html: str, words: Sequence[str], skip: int = 0) -> str:
@@ -36,4 +37,4 @@ def cut_out(html: str, words: Sequence[str], skip: int = 0) -> str:
     if skip:
         begin = tags[min(bisect_left(tags, skip, key=shown), len(tags) - 1)]
         begin = BETWEEN.match(html, begin).end()  # type: ignore[union-attr]  # it matches nothing, too
-    return RULED.sub("", html[begin:end])
+    return RULED.sub(r"\1", html[begin:end])

@@ -54,7 +54,8 @@ def answer_of(message: Message, private: Sequence[str], public: str, clean: Clea
     text = read_commands(own_text(message.text, message.html)).rest
     html = _own_html(message, text, clean)
     html = without_addresses(html, private, public)
-    if any(_names(unescape(html), address) for address in private):  # written across tags, or in some escape
+    readable = unescape(html).replace(public, "")
+    if any(_names(readable, address) for address in private):  # written in some escape
         html = ""
     attachments = tuple(a for a in message.attachments if _may_leave(a, message, html, private))
     return Answer(without_addresses(text, private, public), html, attachments)
