@@ -87,8 +87,9 @@ def _own_html(message: Message, text: str, clean: Clean) -> str:
         return ""
     shown = clean(without_quotes(message.html) or message.html)
     own = own_text(html_to_text(shown))
-    words, rest = own.split(), read_commands(own).rest.split()
-    if not _alike(rest, text.split()):
+    orders = read_commands(own)
+    words, rest = own.split(), orders.rest.split()
+    if orders.stray or not _alike(rest, text.split()):
         return ""
     part = clean(cut_out(shown, words, len(words) - len(rest)))
     return part if html_to_text(part).split() == rest else ""

@@ -68,7 +68,7 @@ def wrong(orders: Orders, routing: Routing) -> list[str]:
     names = [command.name for command in orders.commands]
     problems += [f"#{name} stands there twice" for name in ("category", "priority") if names.count(name) > 1]
     if orders.stray:
-        problems.append(f"“{orders.stray[:SHOWN]}” stands below other words; orders go above them")
+        problems.append(f"“{orders.stray[:SHOWN]}” stands below other words; commands go above them")
     return problems
 
 
@@ -80,7 +80,7 @@ def _problem(command: Command, categories: Mapping[str, str]) -> str:
     if command.name == "close" and command.value:
         return "#close takes no words on its line; the answer to the customer goes below it"
     if command.name not in NAMES:
-        return f"#{command.name[:SHOWN]} is no order{_meant(command.name, [f'#{name}' for name in NAMES], '#')}"
+        return f"#{command.name[:SHOWN]} is no command{_meant(command.name, [f'#{name}' for name in NAMES], '#')}"
     return ""
 
 

@@ -53,9 +53,9 @@ class Play:
         self.runner.run(self.app.once())
         left = sorted(self.sink.mails, key=lambda m: m.recipient)
         self.sink.mails.clear()
-        for position, mail in enumerate(left):
-            self._keep(mail.content, f"{step}-out-{position + 1}-to-{mail.recipient}")
-            self.server.append([mail.content], user=user_of(mail.recipient))
+        for position, out in enumerate(left, 1):
+            self._keep(out.content, f"{step}-out-{position}-to-{out.recipient}")
+            self.server.append([out.content], user=user_of(out.recipient))
         return left
 
     def works(self, step: str) -> list[Mail]:

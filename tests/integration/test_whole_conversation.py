@@ -173,10 +173,10 @@ def test_the_whole_conversation(tmp_path: Path, play: Play) -> None:
     # An order nobody knows: help, to its writer alone.
     (helped,) = play.arrives(gmail(play.latest(TECHNICAL), f"Kim <{KIM}>", "#clsoe\nAll done."), step="unknown-command")
     assert (helped.recipient, read(helped.content)["Auto-Submitted"]) == (KIM, "auto-replied")
-    assert "#clsoe is no order; did you mean #close?" in body(helped.content, "plain")
+    assert "#clsoe is no command; did you mean #close?" in body(helped.content, "plain")
     assert ADA not in helped.content.decode()
 
-    # A number is no order.
+    # A number is no command.
     numbered = gmail(play.latest(TECHNICAL), f"Kim <{KIM}>", "#1234 is the part you need.")
     for mail in play.arrives(numbered, step="number-in-the-first-line"):
         fit_for_customers(mail, "#1234 is the part you need.")

@@ -217,15 +217,15 @@ def test_an_answer_to_a_closed_ticket_opens_it_again() -> None:
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ("#clsoe\nDone.", "#clsoe is no order; did you mean #close?"),
+        ("#clsoe\nDone.", "#clsoe is no command; did you mean #close?"),
         ("#category Biling", "there is no category “Biling”; did you mean Billing?"),
         ("#category", "#category needs a name: Technical, Billing"),
         ("#priority urgent", "there is no priority “urgent”"),
         ("#close he is annoying", "#close takes no words"),
         ("#category Billing\n#category Technical", "#category stands there twice"),
-        ("#category Billing\n#unknown", "#unknown is no order"),
+        ("#category Billing\n#unknown", "#unknown is no command"),
         ("Hello Ada,\n\n#note he is annoying", "“#note he is annoying” stands below other words"),
-        ("#größe", "#größe is no order"),
+        ("#größe", "#größe is no command"),
     ],
 )
 def test_what_cannot_be_carried_out_is_answered_with_help_and_sends_nothing(body: str, problem: str) -> None:
