@@ -13,7 +13,7 @@ from helpdesk_daemon.mail.message import Address, Attachment, Message
 from helpdesk_daemon.outgoing import mime
 from helpdesk_daemon.outgoing.answer import Answer, answer_of
 from helpdesk_daemon.outgoing.headers import SUBJECT, Field, date, helpdesk_fields, phrase, reply_subject
-from helpdesk_daemon.outgoing.message import Kind, Outgoing
+from helpdesk_daemon.outgoing.message import Kind, Outgoing, Said
 from helpdesk_daemon.tickets.ticket import Priority, Ticket
 from helpdesk_daemon.tickets.tracking import NO_TICKET, Party, Signer
 from helpdesk_daemon.triage.decide import Decision
@@ -33,25 +33,6 @@ class Render(Protocol):
 
     def clean(self, html: str) -> str:
         """HTML of one of our own people, harmless and balanced."""
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One mail of a conversation, as colleagues read it.
-
-    Attributes:
-        at: when it came, UTC.
-        who: its sender.
-        did: what it was, in words that follow on the sender.
-        text: its new part.
-        files: what was attached.
-    """
-
-    at: datetime
-    who: str
-    did: str
-    text: str
-    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

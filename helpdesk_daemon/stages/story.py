@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from helpdesk_daemon.mail.message import Address, Attachment, Message
 from helpdesk_daemon.mail.parse import parse
-from helpdesk_daemon.outgoing.compose import Said
+from helpdesk_daemon.outgoing.message import Said
 from helpdesk_daemon.ports import Stored
 
 Mails = Sequence[tuple[Stored, bytes]]
