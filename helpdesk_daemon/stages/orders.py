@@ -72,10 +72,8 @@ def merged(desk: Desk, known: Known, actor: str, now: datetime, ticket_id: str, 
     if into.state != State.CLOSED:
         why = f"{actor} merged {ticket.id} into this ticket. Answers go to the people of both."
         mails = known.stories.get(ticket.id, [])
-        told = desk.composer.retold(
-            into, story.opening(mails), *known.confidence.get(into.id, (0.0, "default")), why, story.retold(mails),
-            story.attachments(mails), now, answers=into.forward_id,
-        )  # fmt: skip
+        confidence, rule = known.confidence.get(into.id, (0.0, "default"))
+        told = retell(desk, into, mails, (confidence, rule), why, now, answers=into.forward_id)
         outgoing = (told,)
     people = tuple(sorted(known.participants.get(ticket.id, ())))
     reason = f"merged with {ticket.id} by {actor}"
@@ -90,11 +88,22 @@ def hand_over(desk: Desk, moved: Moved, mails: story.Mails, now: datetime) -> tu
     if not moved.leaves or moved.decision is None:
         return moved, ()
     why = f"{moved.actor} moved this ticket from {moved.before.department} to {moved.ticket.department}."
-    forward = desk.composer.retold(
-        moved.ticket, story.opening(mails), moved.decision.confidence, moved.decision.rule, why, story.retold(mails),
-        story.attachments(mails), now,
-    )  # fmt: skip
+    decision = moved.decision
+    forward = retell(desk, moved.ticket, mails, (decision.confidence, decision.rule), why, now)
     return replace(moved, ticket=replace(moved.ticket, forward_id=forward.message_id)), (forward,)
+
+
+def retell(
+    desk: Desk, ticket: Ticket, mails: story.Mails, decided: tuple[float, str], why: str, now: datetime,
+    answers: str = "",
+) -> Outgoing:  # fmt: skip
+    """A forward with a whole conversation; `decided` is the confidence and rule of the ticket's latest decision."""
+    files, whole = story.attachments(mails)
+    if not whole:
+        why += f" Not all files are attached: `helpdesk-daemon tickets show {ticket.id} --save FOLDER` writes them."
+    return desk.composer.retold(
+        ticket, story.opening(mails), *decided, why, story.retold(mails), files, now, answers=answers
+    )
 
 
 def _going_on(known: Known, ticket_id: str) -> Ticket:

@@ -17,7 +17,7 @@ DID = {
     "automatic": "sent an automatic answer",
 }  # fmt: skip
 MAX_MAILS = 200  # mails retold; the newest
-MAX_RAW = 30_000_000  # bytes of mail read again for its attachments
+MAX_RAW = 50_000_000  # bytes of mail read again for its attachments
 
 
 def _email(sender: str) -> str:
@@ -42,14 +42,17 @@ def retold(mails: Mails) -> list[Said]:
     return [Said(s.at, s.sender, DID[s.kind], s.new_text, s.files) for s in told[-MAX_MAILS:]]
 
 
-def attachments(mails: Mails) -> list[Attachment]:
-    """The files of all mails of the conversation, pictures of the first beside its HTML."""
+def attachments(mails: Mails) -> tuple[list[Attachment], bool]:
+    """The files of all mails of the conversation, pictures of the first beside its HTML; and whether these are all."""
     found: list[Attachment] = []
-    left = MAX_RAW
+    left, whole = MAX_RAW, True
     for stored, raw in mails:
-        if stored.kind not in DID or not stored.files or len(raw) > left:
+        if stored.kind not in DID:
             continue
         left -= len(raw)
+        if left < 0:
+            whole = False
+            break
         inline = stored.kind == "request"
         found += [a if inline else replace(a, inline=False, content_id="") for a in parse(raw).attachments]
-    return found
+    return found, whole
