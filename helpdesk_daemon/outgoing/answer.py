@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from html import unescape
+from dataclasses import dataclass, replace
+from html import escape, unescape
+from urllib.parse import quote
 
 from helpdesk_daemon.mail.body import REPLY_MARKER, own_text
 from helpdesk_daemon.mail.commands import read_commands
@@ -14,13 +16,14 @@ from helpdesk_daemon.mail.html import html_to_text
 from helpdesk_daemon.mail.html_cut import cut_out
 from helpdesk_daemon.mail.html_quotes import is_too_deep, without_quotes
 from helpdesk_daemon.mail.message import Attachment, Message
+from helpdesk_daemon.tickets.ticket import Ticket
 
 MAX_HTML = 300_000  # characters of an agent's HTML that are cut; of a longer mail only the text is sent
 UNLIKE = 0.1  # share of words in which the two forms of a body may differ: clients write links and pictures differently
 FEW = 4
 # A signature over words that are not sent any more, with the agent's certificate in it.
 SEALS = re.compile(r"application/(?:x-)?pkcs7-signature|application/pgp-(?:signature|keys)")
-CARDS = re.compile(r"text/(?:x-)?vcard|text/directory")
+CARDS = re.compile(r"text/(?:x-)?vcard|text/directory|text/calendar")
 OURS = (b"X-Helpdesk-Loop", b"X-Helpdesk-Ticket", REPLY_MARKER[2:-2].encode())
 SEARCHED = 200_000  # bytes of an attachment in which our own mail is looked for
 AGENT_TOKEN = re.compile(r"\+hd-?[0-9a-z]{8}-a-[0-9a-z]{16}@", re.IGNORECASE)
@@ -52,25 +55,31 @@ def answer_of(message: Message, private: Sequence[str], public: str, clean: Clea
         clean: makes HTML harmless and balances it.
     """
     text = read_commands(own_text(message.text, message.html)).rest
-    html = _own_html(message, text, clean)
+    html, attachments = _named_anew(_own_html(message, text, clean), message.attachments)
     html = without_addresses(html, private, public)
     readable = unescape(html).replace(public, "")
     if any(_names(readable, address) for address in private):  # written in some escape
         html = ""
-    attachments = tuple(a for a in message.attachments if _may_leave(a, message, html, private))
-    return Answer(without_addresses(text, private, public), html, attachments)
+    kept = tuple(
+        replace(new, name=without_addresses(new.name, private, public))
+        for old, new in zip(message.attachments, attachments, strict=True)
+        if _may_leave(old, message, bool(html) and _shows(html, new), bool(html), private)
+    )
+    return Answer(without_addresses(text, private, public), html, kept)
 
 
-def leak(answer: Answer, ticket: str, sender: str) -> str:
+def leak(answer: Answer, ticket: Ticket, sender: str) -> str:
     """Why an answer may still hold a part of our own forward; empty when it does not.
 
     Args:
         answer: the answer.
-        ticket: tracking ID.
+        ticket: what it is about.
         sender: our display name, which stands in every forward as `NAME via SENDER`.
     """
-    head = re.compile(rf"^[\W_]{{0,20}}Ticket[\s|*:]{{1,20}}{re.escape(ticket)}", re.MULTILINE)
-    via = re.compile(rf"\bvia {re.escape(sender)}\W{{0,12}}(?:[\w.+-]{{1,100}}@|$)", re.IGNORECASE | re.MULTILINE)
+    head = re.compile(rf"^[\W_]{{0,20}}Ticket[\s|*:]{{1,20}}{re.escape(ticket.id)}", re.MULTILINE)
+    us = r"\s+".join(map(re.escape, sender.split()))
+    name = r"\s+".join(map(re.escape, (ticket.requester_name or ticket.requester_email.partition("@")[0]).split()))
+    via = re.compile(rf"{name}\s+via\s+{us}|\bvia\s+{us}\W{{0,12}}(?:[\w.+-]{{1,100}}@|$)", re.MULTILINE)
     for form in (answer.text, html_to_text(answer.html)):
         if REPLY_MARKER[2:-2] in form:
             return "the line above which to write is inside"
@@ -102,18 +111,48 @@ def _alike(one: Sequence[str], other: Sequence[str]) -> bool:
     return unlike <= max(FEW, UNLIKE * plain.total()) and (bool(plain) == bool(rich))
 
 
-def _may_leave(attachment: Attachment, message: Message, html: str, private: Sequence[str]) -> bool:
-    """Whether an attachment is the agent's own: none of our mails, no seal, no picture of the quoted part."""
+def _references(content_id: str) -> tuple[str, str]:
+    """How HTML may point at a part (RFC 2392)."""
+    return f"cid:{content_id}", f"cid:{quote(content_id)}"
+
+
+def _shows(html: str, attachment: Attachment) -> bool:
+    return bool(attachment.content_id) and any(r in unescape(html) for r in _references(attachment.content_id))
+
+
+def _named_anew(html: str, attachments: Sequence[Attachment]) -> tuple[str, list[Attachment]]:
+    """Give shown parts new Content-IDs: those that clients make name the sender's domain, or look like an address."""
+    found: list[Attachment] = []
+    for number, attachment in enumerate(attachments, 1):
+        if html and _shows(html, attachment):
+            name = f"part{number}.{hashlib.sha256(attachment.content).hexdigest()[:12]}"
+            for reference in _references(attachment.content_id):
+                html = html.replace(f'"{reference}"', f'"cid:{name}"').replace(
+                    f'"{escape(reference)}"', f'"cid:{name}"'
+                )
+            attachment = replace(attachment, content_id=name)
+        found.append(attachment)
+    return html, found
+
+
+def _may_leave(attachment: Attachment, message: Message, shown: bool, rich: bool, private: Sequence[str]) -> bool:
+    """Whether an attachment is the agent's own: none of our mails, no seal, no picture of the quoted part.
+
+    Args:
+        attachment: as it came.
+        message: it came with.
+        shown: the HTML that is sent shows it.
+        rich: HTML is sent.
+        private: addresses that must not be seen.
+    """
     if SEALS.fullmatch(attachment.content_type) or any(mark in attachment.content[:SEARCHED] for mark in OURS):
         return False
     if CARDS.fullmatch(attachment.content_type):
         card = attachment.content[:SEARCHED].decode("utf-8", "replace")
         return not any(_names(card, address) for address in private)
-    reference = f"cid:{attachment.content_id}"
-    if not attachment.content_id or reference not in unescape(message.html):
+    if shown or not _shows(message.html, attachment):
         return True
-    kept = html or without_quotes(message.html) or message.html
-    return reference in unescape(kept)
+    return not rich and _shows(without_quotes(message.html) or message.html, attachment)
 
 
 def _pattern(address: str) -> str:

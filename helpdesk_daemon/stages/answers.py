@@ -18,6 +18,7 @@ from helpdesk_daemon.ports import Audit, Outcome, Stored
 from helpdesk_daemon.stages import moves, story
 from helpdesk_daemon.stages.case import Case
 from helpdesk_daemon.stages.moves import Moved
+from helpdesk_daemon.stages.opening import SEALED
 from helpdesk_daemon.stages.orders import hand_over
 from helpdesk_daemon.stages.people import customers, department_of, may_answer, private_addresses
 from helpdesk_daemon.stages.replies import hold
@@ -56,6 +57,8 @@ def _refusal(case: Case, ticket: Ticket) -> str:
     """Why the sender may not answer; empty when he may."""
     if not may_answer(case, ticket):
         return f"{case.message.sender.email} is not an agent of {department_of(case.desk, ticket).name}"
+    if case.message.content_type in SEALED:
+        return "it is encrypted, so nobody can tell what would be sent"
     if dmarc_failed(case.message.headers, case.desk.policy.authserv_id):
         return "it fails DMARC, so its sender may be forged"
     return ""
@@ -113,7 +116,7 @@ def _relays(case: Case, ticket: Ticket) -> tuple[tuple[Outgoing, ...], str]:
     if not people:
         return (), f"the customer's address {ticket.requester_email!r} cannot be written to"
     answer = composer.answer(case.message, private_addresses(case, ticket))
-    if problem := leak(answer, ticket.id, composer.identity.name):
+    if problem := leak(answer, ticket, composer.identity.name):
         return (), f"the quoted mail could not be told from the answer for certain: {problem}"
     if not answer.text and not answer.html and not answer.attachments:
         return (), "nothing in it may be sent to a customer"

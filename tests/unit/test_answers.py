@@ -397,6 +397,38 @@ def test_what_may_still_hold_our_forward_is_held(remains: str) -> None:
     assert outcome.change is None
 
 
+@pytest.mark.parametrize("between", [" ", "\n"])
+def test_an_attribution_in_a_language_nobody_knows_is_held(between: str) -> None:
+    outcome = says(f"Press it.\n\nAda Byron via{between}Example Support zxcvb 4.5.2026\nInternal words\n")
+    assert outcome.reason.startswith("held: the quoted mail could not be told")
+
+
+def test_an_encrypted_answer_is_held() -> None:
+    raw = multipart([("Content-Type: application/pgp-encrypted", b"Version: 1")], "encrypted")
+    raw = raw.replace(b"ada@customer.example", AGENT.encode()).replace(SUPPORT.encode(), AGENT_TOKEN.encode())
+    assert office().receive(raw).reason.startswith("held: it is encrypted")
+
+
+def test_content_ids_and_file_names_tell_no_address() -> None:
+    raw = multipart(
+        [
+            ("Content-Type: text/html", b'<p>Press <img src="cid:part1.1@technical.example"> or '
+             b'<img src="cid:part2.2%40technical.example">.</p>'),
+            ("Content-Type: image/png; name=a.png\nContent-ID: <part1.1@technical.example>", b"ONE"),
+            (f"Content-Type: image/png; name={AGENT}.png\nContent-ID: <part2.2@technical.example>", b"TWO"),
+        ],
+        "related",
+    )  # fmt: skip
+    raw = raw.replace(b"ada@customer.example", AGENT.encode()).replace(SUPPORT.encode(), AGENT_TOKEN.encode())
+    out = only(office().receive(raw))
+    parts = {
+        str(p["Content-ID"]).strip("<>"): p.get_payload(decode=True) for p in read(out.mime).walk() if p["Content-ID"]
+    }
+    assert sorted(str(content) for content in parts.values()) == ["b'ONE'", "b'TWO'"]
+    assert all(f'src="cid:{name}"' in html(out.mime) for name in parts)
+    assert b"technical.example" not in out.mime
+
+
 def test_pictures_of_the_answer_travel_and_those_of_the_quote_do_not() -> None:
     body = (
         '<p>Press <img src="cid:new@x"> it.</p><blockquote type="cite"><div>On Monday Ada wrote:</div>'
@@ -412,7 +444,7 @@ def test_pictures_of_the_answer_travel_and_those_of_the_quote_do_not() -> None:
     )
     raw = raw.replace(b"ada@customer.example", AGENT.encode()).replace(SUPPORT.encode(), AGENT_TOKEN.encode())
     out = only(office().receive(raw))
-    assert "cid:new@x" in html(out.mime)
+    assert html(out.mime).count("cid:") == 1
     assert [p.get_payload(decode=True) for p in read(out.mime).walk() if p.get_filename()] == [b"NEW"]
 
 
