@@ -61,7 +61,7 @@ def answer_of(message: Message, private: Sequence[str], public: str, clean: Clea
     if any(_names(readable, address) for address in private):  # written in some escape
         html = ""
     kept = tuple(
-        replace(new, name=without_addresses(new.name, private, public))
+        replace(new, name=_file_name(new.name, private, public))
         for old, new in zip(message.attachments, attachments, strict=True)
         if _may_leave(old, message, bool(html) and _shows(html, new), bool(html), private)
     )
@@ -127,9 +127,8 @@ def _named_anew(html: str, attachments: Sequence[Attachment]) -> tuple[str, list
         if html and _shows(html, attachment):
             name = f"part{number}.{hashlib.sha256(attachment.content).hexdigest()[:12]}"
             for reference in _references(attachment.content_id):
-                html = html.replace(f'"{reference}"', f'"cid:{name}"').replace(
-                    f'"{escape(reference)}"', f'"cid:{name}"'
-                )
+                for written in (reference, escape(reference)):
+                    html = html.replace(f'"{written}"', f'"cid:{name}"')
             attachment = replace(attachment, content_id=name)
         found.append(attachment)
     return html, found
@@ -163,6 +162,12 @@ def _pattern(address: str) -> str:
 
 def _names(text: str, address: str) -> bool:
     return bool(address) and re.search(_pattern(address), text, re.IGNORECASE) is not None
+
+
+def _file_name(name: str, private: Sequence[str], public: str) -> str:
+    """A file name without private addresses; its ending is no part of one."""
+    stem, dot, ending = name.rpartition(".")
+    return without_addresses(stem, private, public) + dot + ending if stem else name
 
 
 def without_addresses(text: str, private: Sequence[str], public: str) -> str:
