@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from helpdesk_daemon.mail.body import REPLY_MARKER
+from helpdesk_daemon.outgoing.answer import Answer, leak
 from helpdesk_daemon.outgoing.limits import Rate
 from helpdesk_daemon.outgoing.message import Kind
 from helpdesk_daemon.ports import Outcome
@@ -397,6 +398,12 @@ def test_what_may_still_hold_our_forward_is_held(remains: str) -> None:
     assert outcome.change is None
 
 
+def test_the_marker_of_a_forward_is_a_leak_in_either_form() -> None:
+    for answer in (Answer(f"Hi {REPLY_MARKER}", "", ()), Answer("Hi", f"<p>{REPLY_MARKER}</p>", ())):
+        assert "above which to write" in leak(answer, ticket(), "Example Support")
+    assert leak(Answer("Hi", "<p>Hi</p>", ()), ticket(), "Example Support") == ""
+
+
 @pytest.mark.parametrize("between", [" ", "\n"])
 def test_an_attribution_in_a_language_nobody_knows_is_held(between: str) -> None:
     outcome = says(f"Press it.\n\nAda Byron via{between}Example Support zxcvb 4.5.2026\nInternal words\n")
@@ -550,7 +557,9 @@ def test_people_a_customer_copies_in_get_the_answer() -> None:
 
 
 def test_triage_moves_on_what_it_sorted() -> None:
-    found = Office(desk()).holding(ticket(department=TRIAGE))
+    found = Office(desk()).holding(replace(ticket(department=TRIAGE), needs_review=True))
     found.known.stories[TICKET_ID] = office().known.stories[TICKET_ID]
     outcome = found.receive(from_agent("#category Billing", sender="anna@helpdesk-team.example"))
     assert only(outcome).recipient == BILLING.address
+    assert outcome.change is not None
+    assert outcome.change.needs_review is False
