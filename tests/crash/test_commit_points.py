@@ -14,7 +14,7 @@ from helpdesk_daemon.adapters.maildir import deliver
 from tests.harness.dovecot import Dovecot
 from tests.harness.mails import mail
 from tests.harness.sink import Sink
-from tests.harness.world import ROOT, check_invariants, child, rows, write_settings
+from tests.harness.world import ROOT, check_invariants, check_reconciles, child, rows, write_settings
 
 POINTS = sorted(
     {
@@ -45,6 +45,8 @@ def test_a_kill_at_this_moment_loses_and_doubles_nothing(tmp_path: Path, point: 
         assert child(settings, "once").wait(60) == 0
         assert child(settings, "once").wait(60) == 0
         check_invariants(tmp_path, 11, sink.mails)
+        moved = check_reconciles(tmp_path).folders[1]
+        assert moved.states == {"kept": 11}
     assert list((inbox / "new").iterdir()) == []
     assert len(list((inbox / ".Done" / "cur").iterdir())) == 11
 
@@ -59,6 +61,8 @@ def test_the_suite_notices_when_the_mailbox_is_marked_before_the_commit(tmp_path
         assert child(settings, "once").wait(60) == 0
         with pytest.raises((AssertionError, StopIteration)):
             check_invariants(tmp_path, 5, sink.mails)
+        with pytest.raises(AssertionError, match="moved as if it were kept"):
+            check_reconciles(tmp_path)
 
 
 def kill_at_random(tmp_path: Path, mails: int, kills: int, seed: int) -> None:
@@ -79,6 +83,7 @@ def kill_at_random(tmp_path: Path, mails: int, kills: int, seed: int) -> None:
         for _ in range(3):
             assert child(settings, "once").wait(120) == 0
         check_invariants(tmp_path, mails, sink.mails)
+        assert check_reconciles(tmp_path).folders[0].states.total() == mails
 
 
 def test_kills_at_random_moments(tmp_path: Path) -> None:
@@ -102,6 +107,7 @@ def test_a_mail_that_breaks_the_stage_three_times_is_set_aside_and_seen(tmp_path
         assert child(settings, "once").wait(60) == 0
         states = {r["id"]: r["state"] for r in rows(tmp_path, "select id, state from arrivals")}
         assert states == {1: "quarantined", 2: "ticket", 3: "ticket", 4: "ticket"}
+        check_reconciles(tmp_path)
         notice = next(m.message for m in sink.mails if "needs a person" in str(m.message["Subject"]))
         assert notice["To"] == "general@helpdesk.example"
         attached = [part for part in notice.walk() if part.get_content_type() == "message/rfc822"]
