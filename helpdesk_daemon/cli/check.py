@@ -22,9 +22,10 @@ PLACEHOLDER = (".example", "@example.com", "@example.org", "@example.net")
 
 @click.command()
 @click.option("--network", is_flag=True, help="Also sign in to the mail servers")
+@click.option("--probe", is_flag=True, help="Also send a test mail to support+…@, to see whether it comes; up to 30 s")
 @as_json
 @click.pass_context
-def check(ctx: click.Context, network: bool, json_: bool) -> None:
+def check(ctx: click.Context, network: bool, probe: bool, json_: bool) -> None:
     """Check settings, rules, database, model and, on request, the mail servers. Exit 1 on findings."""
     from helpdesk_daemon import log
 
@@ -33,8 +34,10 @@ def check(ctx: click.Context, network: bool, json_: bool) -> None:
     steps: list[tuple[str, Callable[[Settings], str]]] = [
         ("rules", _rules), ("data folder", _data), ("database", _database), ("model", _model), ("secrets", _secrets),
     ]  # fmt: skip
-    if network:
+    if network or probe:
         steps += [("mailboxes", _mailboxes), ("smtp", _smtp)]
+    if probe:
+        steps.append(("plus-address", _plus_addressing))
     results = []
     for name, step in steps:
         try:
@@ -139,6 +142,33 @@ def _smtp(settings: Settings) -> str:
             await transport.close()
 
     return asyncio.run(greet())
+
+
+def _plus_addressing(settings: Settings) -> str:
+    """Compare `plus_addressing` with what a test mail does."""
+    from datetime import UTC, datetime
+
+    from helpdesk_daemon.adapters.clock import SystemClock
+    from helpdesk_daemon.adapters.keys import load_signer
+    from helpdesk_daemon.adapters.probe import can_probe, make_probe
+    from helpdesk_daemon.cli.setup.connecting import probed
+    from helpdesk_daemon.wiring import mailbox_of, transport_of
+
+    identity, table = settings.identity, settings.mailbox[0]
+    transport = transport_of(settings)
+    if not can_probe(transport):
+        return "not probed: mail does not leave this machine"
+    loop_value = load_signer(settings.data_dir).loop_value(identity.address)
+    box = mailbox_of(table.model_copy(update={"touch": "nothing"}), SystemClock())
+    folders = [box.folder, *([table.touch.removeprefix("move ")] if table.touch.startswith("move ") else [])]
+    said = probed(box, folders, transport, make_probe(identity.address, loop_value, datetime.now(UTC)))
+    works = isinstance(said, float)
+    found = f"it works, a test mail took {said:.0f} s" if isinstance(said, float) else f"it does not work: {said}"
+    if works == identity.plus_addressing:
+        return f"{found}; [identity] plus_addressing says so"
+    if works:
+        return f"{found}. You may set [identity] plus_addressing = true"
+    raise HelpdeskError(f"{found}. Set [identity] plus_addressing = false: replies would not come back")
 
 
 def _placeholders(settings: Settings) -> list[str]:
