@@ -138,7 +138,7 @@ class SmtpTransport:
         size = str(client.esmtp_extensions.get("size") or 0)
         limit = int(size) if size.isdecimal() else 0
         if sign_in and not self._relay.user:
-            self._drop(client)
+            await self._quit(client)
             return Offers(sign_in, limit, True, {})
         try:
             null = (await client.execute_command(b"MAIL FROM:<>")).code // 100 == 2
@@ -156,7 +156,7 @@ class SmtpTransport:
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Unreachable(f"{self._relay.host}: {type(error).__name__}: {error}") from error
         finally:
-            self._drop(client)
+            await self._quit(client)
         return Offers(sign_in, limit, null, refused)
 
     async def _client(self) -> tuple[Any, bool]:
@@ -317,9 +317,12 @@ class SmtpTransport:
         """See `Transport.close`."""
         while self._idle:
             client, _ = self._idle.pop()
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(client.quit(), 2)
-            self._drop(client)
+            await self._quit(client)
+
+    async def _quit(self, client: Any) -> None:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(client.quit(), 2)
+        self._drop(client)
 
 
 def _decoded(challenge: str) -> bytes:

@@ -163,7 +163,11 @@ def _plus_addressing(settings: Settings) -> str:
     folders = [box.folder, *([table.touch.removeprefix("move ")] if table.touch.startswith("move ") else [])]
     said = probed(box, folders, transport, make_probe(identity.address, loop_value, datetime.now(UTC)))
     works = isinstance(said, float)
-    found = f"it works, a test mail took {said:.0f} s" if isinstance(said, float) else f"it does not work: {said}"
+    found = (
+        f"it works, a test mail took {max(1, round(said))} s"
+        if isinstance(said, float)
+        else f"it does not work: {said}"
+    )
     if works == identity.plus_addressing:
         return f"{found}; [identity] plus_addressing says so"
     if works:

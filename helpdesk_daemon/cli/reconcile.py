@@ -71,7 +71,7 @@ def reconcile(ctx: click.Context, names: tuple[str, ...], repair: bool, json_: b
     if json_:
         print_json({
             "ok": report.sound, "repaired": report.repaired, "unread": report.unread,
-            "folders": [asdict(f) | {"lost": len(f.lost), "findings": len(f.findings)} for f in report.folders],
+            "folders": [_counted(folder) for folder in report.folders],
             "findings": [asdict(f) for f in report.findings],
         })  # fmt: skip
     else:
@@ -146,6 +146,12 @@ def _settle(
         report.repaired += comparing.repair(open_engine(database(settings)), survey, found, key)
     else:
         report.findings += found.findings
+
+
+def _counted(folder: Account) -> dict[str, Any]:
+    names = ("mailbox", "folder", "uidvalidity", "mails", "left", "waiting", "gone", "note")
+    counts = {name: getattr(folder, name) for name in names}
+    return counts | {"states": dict(folder.states), "lost": len(folder.lost)}
 
 
 def _show(report: Report, repair: bool) -> None:

@@ -45,7 +45,7 @@ def ask_plus_addressing(talk: Talk, flags: Flags, answers: Answers, folder: Path
         said = str(error)
     answers.plus_addressing = isinstance(said, float)
     if isinstance(said, float):
-        talk.good(f"yes, after {said:.0f} seconds; the mail is deleted again")
+        talk.good(f"yes, after {max(1, round(said))} s; the mail is deleted again")
     else:
         talk.note(f"no: {said}. Written as plus_addressing = false; if mail is slow here, `check --probe` asks again")
     return key
