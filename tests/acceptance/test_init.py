@@ -256,7 +256,7 @@ def test_an_answer_that_cannot_be_is_refused_by_its_flag(tmp_path: Path, words: 
 def test_a_server_that_fails_ends_a_script(tmp_path: Path, server: Dovecot, relay: Relay) -> None:
     done = unattended(tmp_path, server, relay, "--mailbox", "imap://127.0.0.1:1/INBOX")
     assert done.returncode == 1
-    assert "nothing listens on that port" in done.stdout.decode()
+    assert "nothing listens on that port" in done.stderr.decode()
     assert not (tmp_path / "desk").exists()
 
 

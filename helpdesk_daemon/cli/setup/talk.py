@@ -18,9 +18,11 @@ MEANINGS: tuple[tuple[str, str], ...] = (
     (r"WRONG_VERSION_NUMBER|wrong version number|record layer",
      "No TLS there. Is it the right port? Port 587 is smtp://, 143 is imap://."),
     (r"timed out|TimeoutError|Timeout", "It does not answer in time. Is the port right, and open to this machine?"),
-    (r"AUTH extension not supported|does not support.*AUTH",
+    (r"AUTH extension is not supported",
      "It offers no sign-in. Answer - as user name to send without."),
     (r"STARTTLS", "It offers no encryption on that port. Try imaps:// or smtps:// instead."),
+    (r"unexpected response|SMTPResponseException|SMTPConnectResponseError|SMTPServerDisconnected",
+     "It does not speak as it should. Is it the right port?"),
     (r"refused the sign-in", "User name or password are refused."),
     (r"has no folder|there is no folder", "There is no such folder."),
 )  # fmt: skip
@@ -88,9 +90,10 @@ class Talk:
             HelpdeskError: nobody is there to correct anything.
             click.Abort: the person gives up.
         """
-        self.problem(f"{meaning(error)} ({error})" if meaning(error) else str(error))
+        words = f"{meaning(error)} ({error})" if meaning(error) else str(error)
         if self.yes:
-            raise error
+            raise HelpdeskError(words) from error
+        self.problem(words)
         choice = click.prompt(
             "  Correct the answers, keep them anyway, or stop?", default="correct",
             type=click.Choice(["correct", "keep", "stop"]),
