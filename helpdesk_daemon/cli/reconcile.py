@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from helpdesk_daemon.settings import MailboxTable, Settings
 
 COLUMNS = {
-    "kind": "What", "mailbox": "Mailbox", "uid": "UID", "ticket": "Tracking ID", "at": "Received", "sender": "From",
-    "subject": "Subject", "problem": "Problem",
+    "ticket": "Tracking ID", "mailbox": "Mailbox", "uid": "UID", "at": "Received", "sender": "From",
+    "subject": "Subject",
 }  # fmt: skip
+SHOWN = 20  # findings of a kind on a terminal
 Stage = Callable[[str], "Progress"]
 
 
@@ -103,7 +104,9 @@ def reconcile_all(
             _mailbox(report, settings, table, engine, repair, stage)
         except HelpdeskError as error:
             report.unread[table.name] = str(error)
-    report.findings += contradictions(engine, datetime.now(UTC))
+    lost = {(f.mailbox, f.folder, f.uid) for f in report.findings}
+    told = contradictions(engine, datetime.now(UTC))
+    report.findings += [f for f in told if f.kind != "row gone" or (f.mailbox, f.folder, f.uid) not in lost]
     return report
 
 
@@ -175,12 +178,22 @@ def _show(report: Report, repair: bool) -> None:
     click.echo()
     if report.repaired:
         click.secho(f"{_mails(report.repaired)} taken back; the daemon decides them like new ones", fg="green")
-    if report.findings:
-        print_rows([asdict(f) for f in report.findings], COLUMNS, "Findings", "")
-    elif not report.unread:
+    for kind in dict.fromkeys(f.kind for f in report.findings):
+        _show_kind([f for f in report.findings if f.kind == kind])
+    if report.sound:
         click.secho("Every mail is accounted for, and the ledger agrees with itself.", fg="green")
     if any(f.kind == "lost" for f in report.findings) and not repair:
         click.echo(f"Next: `{typed_command()} audit reconcile --repair` takes the lost mails again.")
+
+
+def _show_kind(findings: Sequence[Finding]) -> None:
+    """The findings of one kind, in the columns that say something."""
+    rows = [asdict(f) for f in findings[:SHOWN]]
+    columns = {key: heading for key, heading in COLUMNS.items() if any(row[key] for row in rows)}
+    problems = "; ".join(dict.fromkeys(f.problem for f in findings))
+    print_rows(rows, columns, f"{len(findings):,} {findings[0].kind}: {problems}", "")
+    if len(findings) > SHOWN:
+        click.echo(f"… and {len(findings) - SHOWN:,} more; --json names up to 1,000 of a kind.\n")
 
 
 def _mails(count: int) -> str:
