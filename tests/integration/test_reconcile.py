@@ -94,7 +94,22 @@ def test_a_row_deleted_from_the_ledger_is_found_and_taken_back(tmp_path: Path, s
     assert rows(tmp_path, "select state from arrivals where uid = '4'") == [{"state": "pending"}]
     once(taken)
     assert check_reconciles(tmp_path).folders[0].states == {"ticket": 10}
+    assert len(rows(tmp_path, "select id from tickets")) == 10
     assert rows(tmp_path, "select actor from audit_log where event = 'mailbox.repaired'") == [{"actor": "operator"}]
+
+
+def test_a_row_whose_ticket_is_there_is_joined_to_it_again(
+    tmp_path: Path, server: Dovecot, sink: Sink, taken: Path
+) -> None:
+    before = rows(tmp_path, "select state, ticket from arrivals where uid = '4'")
+    sent = len(sink.mails)
+    change(tmp_path, "delete from arrivals where uid = '4'")
+    assert kinds(reconciled(tmp_path)) == ["lost", "no mail"]
+    assert reconciled(tmp_path, repair=True).findings == []
+    assert rows(tmp_path, "select state, ticket from arrivals where uid = '4'") == before
+    once(taken)
+    check_reconciles(tmp_path)
+    assert len(sink.mails) == sent, "nobody is written to twice"
 
 
 def test_a_row_that_went_with_its_mail_is_known_by_the_audit_log(tmp_path: Path, server: Dovecot, taken: Path) -> None:

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, select, text, update
 
 from helpdesk_daemon.adapters.store.arrivals import keep
 from helpdesk_daemon.adapters.store.audit import append
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, cursors, iso, read_iso
+from helpdesk_daemon.adapters.store.schema import arrivals, cursors, iso, messages, read_iso, tickets
 from helpdesk_daemon.ports import Audit, Cursor, Fetched
 
 TERMINAL = ("ticket", "reply", "ignored", "quarantined")
 STUCK = timedelta(minutes=15)  # in which every arrival should have been decided
+REJOINED = "its row was gone, and it is on a ticket"
 MOST = 1_000  # findings of a kind that are told one by one
 
 
@@ -190,10 +191,35 @@ def take_back(
     engine: Engine, mailbox: str, folder: str, uidvalidity: int, mails: Sequence[tuple[Fetched, str, str]],
     now: datetime, actor: str,
 ) -> int:  # fmt: skip
-    """Keep mails that were lost, as ingest would have, but for the cursor; how many were new to the ledger."""
+    """Keep mails that were lost, as ingest would have, but for the cursor; how many were new to the ledger.
+
+    A mail that is on a ticket already, and whose row alone is gone, is joined to it again, not decided twice.
+    """
     where: dict[str, Any] = {"mailbox": mailbox, "folder": folder, "uidvalidity": uidvalidity}
     with transaction(engine) as connection:
         new = keep(connection, mailbox, folder, uidvalidity, mails, now)
+        _rejoin(connection, mailbox, folder, uidvalidity, [mail.uid for mail, _, _ in mails], now)
         line = Audit("mailbox.repaired", where | {"uids": [mail.uid for mail, _, _ in mails]}, actor=actor)
         append(connection, [line] if new else [], now)
     return new
+
+
+def _rejoin(
+    connection: Connection, mailbox: str, folder: str, uidvalidity: int, uids: Sequence[str], now: datetime
+) -> None:
+    """Give rows that were just taken back the ticket that their mail is on, if it still is on one."""
+    here = (
+        arrivals.c.mailbox == mailbox, arrivals.c.folder == folder, arrivals.c.uidvalidity == uidvalidity,
+        arrivals.c.uid.in_(uids), arrivals.c.state == "pending", arrivals.c.message_id != "",
+    )  # fmt: skip
+    dangling = (
+        messages.c.direction == "in", messages.c.arrival.not_in(select(arrivals.c.id)),
+        messages.c.ticket.in_(select(tickets.c.id)),
+    )  # fmt: skip
+    same_mail = messages.c.message_id == arrivals.c.message_id
+    on_ticket = select(arrivals.c.id, messages).join(messages, same_mail).where(*here, *dangling)
+    for row in connection.execute(on_ticket).all():
+        settled = {"state": "ticket" if row.kind == "request" else "reply", "reason": REJOINED, "decided_at": now}
+        told = {"ticket": row.ticket, "sender": row.sender, "subject": row.subject}
+        connection.execute(update(arrivals).where(arrivals.c.id == row.id).values(**settled, **told))
+        connection.execute(update(messages).where(messages.c.id == row.id_1).values(arrival=row.id))
