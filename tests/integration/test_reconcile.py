@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from helpdesk_daemon.wiring import database
 from tests.harness.dovecot import Dovecot
 from tests.harness.mails import mail
 from tests.harness.sink import Sink
-from tests.harness.world import check_reconciles, rows, write_settings
+from tests.harness.world import check_reconciles, child, rows, write_settings
 from tests.integration.conftest import once
 
 
@@ -112,6 +113,24 @@ def test_a_row_whose_ticket_is_there_is_joined_to_it_again(
     assert len(sink.mails) == sent, "nobody is written to twice"
 
 
+def test_beside_a_daemon_that_is_taking_mail_nothing_is_called_lost(
+    tmp_path: Path, server: Dovecot, taken: Path
+) -> None:
+    running = child(taken, "run")
+    try:
+        kept, looks = 0, 0
+        numbers = iter(range(11, 71))
+        while kept < 70:
+            server.append(mail(number) for number in islice(numbers, 7))
+            (folder,) = check_reconciles(tmp_path).folders
+            kept, looks = folder.states.total(), looks + 1
+            assert running.poll() is None
+            assert looks < 500
+    finally:
+        running.kill()
+        running.wait(10)
+
+
 def test_a_row_that_went_with_its_mail_is_known_by_the_audit_log(tmp_path: Path, server: Dovecot, taken: Path) -> None:
     client = server.client()
     client.select_folder("INBOX")
@@ -139,10 +158,11 @@ def test_the_mailbox_is_left_as_it_was(tmp_path: Path, server: Dovecot, taken: P
     change(tmp_path, "update cursors set position = 99")
     server.append([mail(11)])
     client = server.client()
-    client.select_folder("INBOX", readonly=True)
+    recent = client.select_folder("INBOX", readonly=True)[b"RECENT"]
     before = client.get_flags(client.search("ALL"))
+    assert recent > 0, "a look that is more than EXAMINE would take this mark away"
     reconciled(tmp_path, repair=True)
-    client.noop()
+    assert client.select_folder("INBOX", readonly=True)[b"RECENT"] == recent
     assert client.get_flags(client.search("ALL")) == before
     client.logout()
 
