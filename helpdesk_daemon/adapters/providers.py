@@ -14,6 +14,7 @@ PATIENCE = 4.0  # seconds for all names together
 PORTS = {"imaps": 993, "smtps": 465, "smtp": 587}
 GREETINGS = {"imaps": b"* ", "smtps": b"220", "smtp": b"220"}
 APP_PASSWORD = "It wants an app password, made in the account's security settings; the usual password is refused."  # noqa: S105
+OAUTH_ONLY = "It takes no passwords here, only OAuth: keep the answers, then see docs/sign-in.md."
 IMAP_OFF = "IMAP has to be switched on in the account's settings first."
 
 
@@ -40,7 +41,7 @@ PROVIDERS = (
     Provider("gmail", ("gmail.com", "googlemail.com"), "imaps://imap.gmail.com", "smtps://smtp.gmail.com",
              APP_PASSWORD),
     Provider("microsoft", ("outlook.com", "hotmail.com", "live.com", "msn.com"), "imaps://outlook.office365.com",
-             "smtp://smtp.office365.com", "It takes no passwords here, only OAuth sign-in."),
+             "smtp://smtp.office365.com", OAUTH_ONLY),
     Provider("fastmail", ("fastmail.com", "fastmail.fm"), "imaps://imap.fastmail.com", "smtps://smtp.fastmail.com",
              APP_PASSWORD),
     Provider("yahoo", ("yahoo.com", "ymail.com"), "imaps://imap.mail.yahoo.com", "smtps://smtp.mail.yahoo.com",

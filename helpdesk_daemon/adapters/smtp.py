@@ -8,7 +8,8 @@ import contextlib
 import re
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,7 +25,6 @@ from helpdesk_daemon.errors import (
     TransientError,
     Unreachable,
 )
-from helpdesk_daemon.mail.headers import one_line
 
 FINAL_DOT_TIMEOUT = 600.0  # RFC 5321 section 4.5.3.2.6: giving up early means sending twice
 HANG_UP_GRACE = 0.005
@@ -59,23 +59,6 @@ class Relay:
     fallback_sender: str = ""
     ca_file: str = ""
     tokens: TokenSource | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Offers:
-    """What a server said when asked without sending.
-
-    Attributes:
-        sign_in: it offers AUTH.
-        size: bytes a mail may have, 0 when it does not say.
-        null_sender: it takes mail with a null reverse-path.
-        refused: recipients it will never take, with its words.
-    """
-
-    sign_in: bool
-    size: int
-    null_sender: bool
-    refused: dict[str, str]
 
 
 class SmtpTransport:
@@ -122,42 +105,18 @@ class SmtpTransport:
         offers = ", ".join(sorted(client.esmtp_extensions))
         return f"{self._relay.host}:{self._relay.port}, {self._relay.security}, offers {offers or 'nothing'}"
 
-    async def ask(self, recipients: Sequence[str] = ()) -> Offers:
-        """Connect, sign in, and ask what the server takes; nothing is sent.
-
-        Without a user, of a server that offers sign-in nothing more is asked.
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Any]:
+        """A signed-in connection of its own, for asking without sending.
 
         Raises:
-            Unreachable, SignInError: that did not work.
-            PermanentError: the server does not take our own address as sender.
+            Unreachable, SignInError: there is none.
         """
-        import aiosmtplib
-
         client = await self._connect()
-        sign_in = "auth" in client.esmtp_extensions
-        size = str(client.esmtp_extensions.get("size") or 0)
-        limit = int(size) if size.isdecimal() else 0
-        if sign_in and not self._relay.user:
-            await self._quit(client)
-            return Offers(sign_in, limit, True, {})
         try:
-            null = (await client.execute_command(b"MAIL FROM:<>")).code // 100 == 2
-            await client.rset()
-            await client.mail(self._relay.fallback_sender)
-            refused = {}
-            for recipient in recipients:
-                reply = await client.execute_command(f"RCPT TO:<{recipient}>".encode())
-                if reply.code // 100 == 5:
-                    refused[recipient] = f"{reply.code} {one_line(reply.message)}"
-            await client.rset()
-        except aiosmtplib.SMTPResponseException as error:
-            words = f"{error.code} {one_line(error.message)}"
-            raise PermanentError(f"{self._relay.fallback_sender} is refused as sender: {words}") from error
-        except (aiosmtplib.SMTPException, OSError) as error:
-            raise Unreachable(f"{self._relay.host}: {type(error).__name__}: {error}") from error
+            yield client
         finally:
             await self._quit(client)
-        return Offers(sign_in, limit, null, refused)
 
     async def _client(self) -> tuple[Any, bool]:
         while self._idle:

@@ -152,14 +152,15 @@ def _plus_addressing(settings: Settings) -> str:
     from helpdesk_daemon.adapters.keys import load_signer
     from helpdesk_daemon.adapters.probe import can_probe, make_probe
     from helpdesk_daemon.cli.setup.connecting import probed
-    from helpdesk_daemon.wiring import mailbox_of, transport_of
+    from helpdesk_daemon.wiring import mailbox_of, tokens_of, transport_of
 
     identity, table = settings.identity, settings.mailbox[0]
-    transport = transport_of(settings)
+    tokens = tokens_of(settings, SystemClock())
+    transport = transport_of(settings, tokens)
     if not can_probe(transport):
         return "not probed: mail does not leave this machine"
     loop_value = load_signer(settings.data_dir).loop_value(identity.address)
-    box = mailbox_of(table.model_copy(update={"touch": "nothing"}), SystemClock())
+    box = mailbox_of(table.model_copy(update={"touch": "nothing"}), SystemClock(), tokens)
     folders = [box.folder, *([table.touch.removeprefix("move ")] if table.touch.startswith("move ") else [])]
     said = probed(box, folders, transport, make_probe(identity.address, loop_value, datetime.now(UTC)))
     works = isinstance(said, float)

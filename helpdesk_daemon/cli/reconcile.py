@@ -117,7 +117,7 @@ def _mailbox(
     from helpdesk_daemon.adapters.reconcile import account, account_moved
 
     key = load_digest_key(settings.data_dir)
-    survey = _survey(table)
+    survey = _survey(settings, table)
     try:
         found = account(engine, survey, stage(f"{table.name}: {survey.folder}"))
         _settle(report, settings, survey, found, key, repair)
@@ -129,12 +129,13 @@ def _mailbox(
         survey.close()
 
 
-def _survey(table: MailboxTable) -> ImapSurvey | MaildirSurvey:
+def _survey(settings: Settings, table: MailboxTable) -> ImapSurvey | MaildirSurvey:
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.survey import survey_of
-    from helpdesk_daemon.wiring import mailbox_of
+    from helpdesk_daemon.wiring import mailbox_of, tokens_of
 
-    return survey_of(mailbox_of(table.model_copy(update={"touch": "nothing"}), SystemClock()))
+    clock = SystemClock()
+    return survey_of(mailbox_of(table.model_copy(update={"touch": "nothing"}), clock, tokens_of(settings, clock)))
 
 
 def _settle(

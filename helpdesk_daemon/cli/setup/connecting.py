@@ -11,13 +11,15 @@ from urllib.parse import quote
 from pydantic import PrivateAttr, ValidationError
 
 from helpdesk_daemon.adapters.clock import SystemClock
+from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.adapters.probe import Probe, Watch, send
 from helpdesk_daemon.adapters.providers import provider_named
-from helpdesk_daemon.adapters.smtp import Offers, SmtpTransport
+from helpdesk_daemon.adapters.smtp import SmtpTransport
+from helpdesk_daemon.adapters.smtp_offers import Offers, ask
 from helpdesk_daemon.cli.setup.files import Answers
 from helpdesk_daemon.ports import Mailbox, Transport
 from helpdesk_daemon.settings import IdentityTable, MailboxTable, Settings, SmtpTable
-from helpdesk_daemon.wiring import mailbox_of, transport_of
+from helpdesk_daemon.wiring import mailbox_of, tokens_of, transport_of
 
 TIMEOUT = 10.0  # seconds: a person waits
 
@@ -47,7 +49,7 @@ def mailbox_for(answers: Answers, folder: Path) -> Mailbox:
     table._typed = answers.mailbox_password
     if table.endpoint.scheme == "maildir":
         table.url = f"maildir:{quote(str(folder / table.endpoint.path))}"
-    return mailbox_of(table, SystemClock())
+    return mailbox_of(table, SystemClock(), _no_tokens())
 
 
 def transport_for(answers: Answers) -> Transport:
@@ -57,14 +59,19 @@ def transport_for(answers: Answers) -> Transport:
     table.ca_file = answers.ca_file or None  # type: ignore[assignment]
     table._typed = answers.smtp_password
     settings.smtp = table
-    return transport_of(settings)
+    return transport_of(settings, _no_tokens())
+
+
+def _no_tokens() -> Tokens:
+    """`init` signs in with passwords; docs/sign-in.md tells how to go on to tokens."""
+    return tokens_of(Settings(), SystemClock())
 
 
 def offers(answers: Answers, recipients: Sequence[str] = ()) -> Offers:
-    """What the server for outgoing mail says. Errors are those of `SmtpTransport.ask`."""
+    """What the server for outgoing mail says. Errors are those of `smtp_offers.ask`."""
     transport = transport_for(answers)
     assert isinstance(transport, SmtpTransport)
-    return asyncio.run(transport.ask(recipients))
+    return asyncio.run(ask(transport, answers.address, answers.smtp_user, recipients))
 
 
 def probed(box: Mailbox, folders: Sequence[str], transport: Transport, probe: Probe) -> float | str:
