@@ -28,7 +28,7 @@ from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.ingest import Ingest
-from helpdesk_daemon.wiring import desk_of, mailbox_of, model_folder, open_store, routing_of, seed, transport_of
+from helpdesk_daemon.wiring import desks_of, mailbox_of, model_folder, open_store, seed, transport_of
 
 GRACE = 5.0  # seconds that a stage may take to end what it has in hand
 
@@ -61,14 +61,13 @@ class App:
     def __init__(self, settings: Settings, parts: Parts | None = None) -> None:
         parts = parts or Parts()
         self.settings, self.clock = settings, parts.clock
-        self.routing = routing_of(settings)
-        for table in (*settings.mailbox, settings.smtp):
+        for table in (*settings.mailbox, *settings.senders.values()):
             table.read()  # an unreadable secret is found now, not at three in the morning
         self.engine = open_store(settings)
         self._lock = StageLock(settings.data_dir)
         self._lock.acquire()
         self.signer = load_signer(settings.data_dir)
-        self.desk = desk_of(settings, self.routing, self.signer)
+        self.desks = desks_of(settings, self.signer)
         self.db, self.work, self.model = Lane("db"), Lane("work"), Lane("model")
         examples = Examples(self.engine, self.clock)
         seed(examples)
@@ -76,13 +75,10 @@ class App:
         self.classifier = Classifier(
             embedder, parts.index or ExactIndex(), examples, self.model, self.db, settings.model.wait_seconds
         )
-        self.deliver = Deliver(
-            Outbox(self.engine, self.clock), parts.transport or transport_of(settings), self.clock, self.db,
-            settings.smtp.connections * 4, lambda: self.desk, parts.reached,
-        )  # fmt: skip
+        self.delivers = self._ways_out(parts)
         self.decide = Decide(
-            Decisions(self.engine, self.clock), self.classifier, lambda: self.desk, self.clock, self.db, self.work,
-            self.deliver.wake, parts.reached,
+            Decisions(self.engine, self.clock), self.classifier, lambda: self.desks, self.clock, self.db, self.work,
+            self._outgoing, parts.reached,
         )  # fmt: skip
         key = load_digest_key(settings.data_dir)
         mailboxes = parts.mailboxes or [mailbox_of(table, self.clock) for table in settings.mailbox]
@@ -93,6 +89,23 @@ class App:
         ]
         self._log = get("app")
         self._stop = asyncio.Event()
+
+    def _ways_out(self, parts: Parts) -> list[Deliver]:
+        """One stage a way out, so that a server that is down holds up nobody else's mail."""
+        senders = {"": self.settings.smtp} if parts.transport else self.settings.senders
+        own = [name for name in senders if name]
+        return [
+            Deliver(
+                Outbox(self.engine, self.clock, name, own), parts.transport or transport_of(self.settings, name),
+                self.clock, self.db, table.connections * 4, lambda: self.desks, parts.reached,
+            )
+            for name, table in senders.items()
+        ]  # fmt: skip
+
+    def _outgoing(self) -> None:
+        """Tell the stages that send that there is mail."""
+        for deliver in self.delivers:
+            deliver.wake()
 
     def stop(self) -> None:
         """Make `run` end what is in hand and return."""
@@ -114,11 +127,15 @@ class App:
                 failures.append(error)
         await self.db(self._recover)
         await self.decide.drain()
-        try:
-            await self.deliver.drain()
-        finally:
-            if failures:
-                raise failures[0]
+        for deliver in self.delivers:
+            try:
+                await deliver.drain()
+            except StoreError:
+                raise
+            except HelpdeskError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
         return new
 
     def _recover(self) -> None:
@@ -132,7 +149,7 @@ class App:
             StoreError: the database failed; everything was stopped.
         """
         loop = asyncio.get_running_loop()
-        stages: list[Ingest | Decide | Deliver] = [*self.ingests, self.decide, self.deliver]
+        stages: list[Ingest | Decide | Deliver] = [*self.ingests, self.decide, *self.delivers]
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
         stop = self._stop
@@ -185,7 +202,8 @@ class App:
 
     async def close(self) -> None:
         """End connections and threads, free the lock."""
-        await self.deliver.close()
+        for deliver in self.delivers:
+            await deliver.close()
         for ingest in self.ingests:
             with contextlib.suppress(Exception):
                 await ingest.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import (
@@ -126,6 +126,13 @@ class MailboxTable(Secret):
     idle: bool = True
     timeout: float = Field(default=30.0, gt=0)
     ca_file: Path | None = None
+    sent_folder: str = ""
+    sent_copies: Literal["answers", "all"] = "answers"
+    rules: Path | None = None
+    templates: Path | None = None
+    identity: IdentityTable = Field(default_factory=lambda: IdentityTable())
+    screening: ScreeningTable = Field(default_factory=lambda: ScreeningTable())
+    smtp: SmtpTable = Field(default_factory=lambda: SmtpTable())
 
     @field_validator("url")
     @classmethod
@@ -145,12 +152,19 @@ class MailboxTable(Secret):
     def _possible(self) -> MailboxTable:
         if self.url.startswith("maildir:") and self.touch.startswith("keyword "):
             raise ValueError('A Maildir has no keywords: write touch = "nothing", "seen", "flagged" or "move FOLDER"')
+        if self.sent_folder and self.sent_folder.upper() == (self.endpoint.path or "INBOX").upper():
+            raise ValueError("Name another sent_folder: mail is read from that one")
         return self
 
     @property
     def endpoint(self) -> Endpoint:
         """Where it is."""
         return _endpoint(self.url, ("imaps", "imap", "maildir"))
+
+    @property
+    def login(self) -> str:
+        """Who signs in."""
+        return self.user or self.endpoint.user
 
 
 class SmtpTable(Secret):
@@ -227,6 +241,21 @@ class LogTable(Table):
     format: Literal["auto", "pretty", "json"] = "auto"
 
 
+SIGN_IN = (*Secret.model_fields, "user")
+# What is not taken over from the top-level table where a mailbox's own table has one of these keys.
+BELONGS = {"address": ("also",), "url": SIGN_IN} | dict.fromkeys(SIGN_IN, SIGN_IN)
+T = TypeVar("T", bound=Table)
+
+
+def _over(top: T, own: T) -> T:
+    """A mailbox's table, with what it leaves out taken from the top-level one; that one itself where it has none."""
+    given = own.model_fields_set
+    if not given:
+        return top
+    kept = {name for key in given for name in BELONGS.get(key, ()) if name in type(own).model_fields} | given
+    return top.model_copy(update={name: getattr(own, name) for name in kept})
+
+
 class Settings(BaseSettings):
     """Everything an operator sets. Environment `HELPDESK_SMTP__URL` overrides `[smtp] url`."""
 
@@ -253,6 +282,16 @@ class Settings(BaseSettings):
             raise ValueError("Add a [[mailbox]] table")
         return self
 
+    @model_validator(mode="after")
+    def _complete(self) -> Settings:
+        """Each mailbox has all its tables from here on: its own, over the top-level ones."""
+        for box in self.mailbox:
+            box.rules, box.templates = box.rules or self.rules, box.templates or self.templates
+            box.identity = _over(self.identity, box.identity)
+            box.screening = _over(self.screening, box.screening)
+            box.smtp = _over(self.smtp, box.smtp)
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
@@ -264,8 +303,20 @@ class Settings(BaseSettings):
 
     @property
     def own_addresses(self) -> frozenset[str]:
-        """Every address that customers may write to."""
-        return frozenset({self.identity.address, *self.identity.also})
+        """Every address that customers may write to, of all mailboxes."""
+        identities = (self.identity, *(box.identity for box in self.mailbox))
+        return frozenset(address for who in identities for address in (who.address, *who.also))
+
+    @property
+    def polled(self) -> frozenset[str]:
+        """Addresses whose mail comes back to us: ours, and the accounts whose INBOX is read."""
+        logins = {b.login.lower() for b in self.mailbox if (b.endpoint.path or "INBOX").upper() == "INBOX"}
+        return self.own_addresses | {login for login in logins if "@" in login}
+
+    @property
+    def senders(self) -> dict[str, SmtpTable]:
+        """The ways out: by name, the mailboxes that have their own; under an empty name, that of all others."""
+        return {"": self.smtp} | {box.name: box.smtp for box in self.mailbox if box.smtp is not self.smtp}
 
 
 def load_settings(path: Path, folder: Path | None = None) -> Settings:
@@ -304,18 +355,20 @@ def _source(path: Path, error: ValidationError) -> Path:
 def _resolve(settings: Settings, folder: Path) -> None:
     """Make every path absolute, from the folder of the file it stands in."""
     settings.data_dir = folder / settings.data_dir
+    senders = settings.senders
     for holder, names in (
-        (settings, ("rules", "templates")),
+        *((table, ("rules", "templates")) for table in (settings, *settings.mailbox)),
         (settings.model, ("folder",)),
-        *((secret, ("password_file", "ca_file")) for secret in (*settings.mailbox, settings.smtp)),
+        *((secret, ("password_file", "ca_file")) for secret in (*settings.mailbox, *senders.values())),
     ):
         for name in names:
             if getattr(holder, name) is not None:
                 setattr(holder, name, folder / getattr(holder, name))
-    with_url: tuple[MailboxTable | SmtpTable, ...] = (*settings.mailbox, settings.smtp)
-    for table in with_url:
+    with_url: list[tuple[str, MailboxTable | SmtpTable]] = [(f"mailbox.{box.name}", box) for box in settings.mailbox]
+    with_url += [(f"mailbox.{name}.smtp" if name else "smtp", table) for name, table in senders.items()]
+    for place, table in with_url:
         if table.ca_file is not None and not table.ca_file.is_file():
-            key = f"mailbox.{table.name}.ca_file" if isinstance(table, MailboxTable) else "smtp.ca_file"
+            key = f"{place}.ca_file"
             raise ConfigError(str(table.ca_file), key, "the file does not exist", "Name a PEM file")
         if table.endpoint.scheme == "maildir":
             table.url = f"maildir:{quote(str(folder / table.endpoint.path))}"

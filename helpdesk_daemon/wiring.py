@@ -27,6 +27,7 @@ from helpdesk_daemon.ports import Clock, Example, Mailbox, Transport
 from helpdesk_daemon.settings import MailboxTable, Settings
 from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.classify import matrix
+from helpdesk_daemon.stages.desks import Desks
 from helpdesk_daemon.stages.explain import Explainer
 from helpdesk_daemon.tickets.tracking import Signer
 from helpdesk_daemon.triage.rules import Routing
@@ -58,24 +59,39 @@ def prepared_model() -> Path:
     return Path(sys.prefix) / "share" / "helpdesk-daemon" / "model"
 
 
-def routing_of(settings: Settings) -> Routing:
-    """The routing rules.
+def routing_of(settings: Settings, box: MailboxTable | None = None) -> Routing:
+    """The routing rules of a mailbox, the first when None.
 
     Raises:
         ConfigError: they are not sound.
     """
-    return load_routing(settings.rules or shipped("rules/routing.toml"), settings.own_addresses)
+    box = box or settings.mailbox[0]
+    return load_routing(box.rules or shipped("rules/routing.toml"), settings.polled)
 
 
-def desk_of(settings: Settings, routing: Routing, signer: Signer) -> Desk:
-    """Everything planning needs, as values."""
+def desks_of(settings: Settings, signer: Signer) -> Desks:
+    """The desk of each mailbox, with its rules.
+
+    Raises:
+        ConfigError: the rules of one are not sound.
+    """
+    receivers: dict[str, tuple[str, ...]] = {}
+    for box in settings.mailbox:
+        for address in (box.identity.address, *box.identity.also):
+            receivers[address] = (*receivers.get(address, ()), box.name)
+    desks = {box.name: desk_of(settings, routing_of(settings, box), signer, box) for box in settings.mailbox}
+    return Desks(desks, receivers)
+
+
+def desk_of(settings: Settings, routing: Routing, signer: Signer, box: MailboxTable | None = None) -> Desk:
+    """Everything planning needs for a mailbox, the first when None, as values."""
     from helpdesk_daemon.adapters.templates import Templates
 
-    table, limits = settings.identity, settings.limits
-    identity = Identity(table.name, table.address, table.plus_addressing)
-    folders = [f for f in (settings.templates, shipped("templates")) if f is not None]
-    loop_value = signer.loop_value(identity.address)
-    screening = settings.screening
+    box = box or settings.mailbox[0]
+    table, limits, screening = box.identity, settings.limits, box.screening
+    identity = Identity(table.name, table.address, table.plus_addressing, box.name)
+    folders = [f for f in (box.templates, settings.templates, shipped("templates")) if f is not None]
+    loop_value = signer.loop_value(settings.identity.address)  # one for all mailboxes
     return Desk(
         routing=routing,
         policy=Policy(
@@ -92,7 +108,7 @@ def desk_of(settings: Settings, routing: Routing, signer: Signer) -> Desk:
             spam=screening.spam,
             spam_score=screening.spam_score,
         ),
-        composer=Composer(identity, signer, Templates(folders, table.language), loop_value, settings.smtp.null_sender),
+        composer=Composer(identity, signer, Templates(folders, table.language), loop_value, box.smtp.null_sender),
         signer=signer,
         limits=Limits(
             Rate(limits.per_address_burst, limits.per_address_hourly),
@@ -121,9 +137,10 @@ def mailbox_of(table: MailboxTable, clock: Clock) -> Mailbox:
     return ImapMailbox(table.name, server, clock, table.start, table.touch, idle=table.idle)
 
 
-def transport_of(settings: Settings) -> Transport:
-    """The adapter for the `[smtp]` table."""
-    table, endpoint = settings.smtp, settings.smtp.endpoint
+def transport_of(settings: Settings, sender: str = "") -> Transport:
+    """The adapter for one of `settings.senders`: a mailbox's own `smtp` table, or `[smtp]`."""
+    table = settings.senders[sender]
+    endpoint, address = table.endpoint, next((b.identity.address for b in settings.mailbox if b.smtp is table), "")
     if endpoint.scheme == "maildir":
         from helpdesk_daemon.adapters.maildir import MaildirTransport
 
@@ -133,7 +150,7 @@ def transport_of(settings: Settings) -> Transport:
     return SmtpTransport(
         Relay(
             endpoint.host, endpoint.port, endpoint.security, table.user or endpoint.user, table.read, table.timeout,
-            table.connections, settings.identity.address, str(table.ca_file or ""),
+            table.connections, address, str(table.ca_file or ""),
         )
     )  # fmt: skip
 
@@ -175,15 +192,19 @@ def ensure_model(folder: Path) -> None:
         export.export(folder)
 
 
-def explainer_of(settings: Settings) -> Explainer:
+def explainer_of(settings: Settings, mailbox: str = "") -> Explainer:
     """An explainer with the rules, keys and examples of this installation, or the shipped ones.
+
+    Args:
+        settings: of the installation.
+        mailbox: name of the one that mails come by; the first when empty.
 
     Raises:
         ConfigError: rules are not sound, or the model cannot be had.
     """
-    routing = routing_of(settings)
     keys = settings.data_dir / "keys"
     signer = load_signer(settings.data_dir) if keys.exists() else Signer((secrets.token_bytes(32),))
+    desks = desks_of(settings, signer)
     folder = model_folder(settings)
     ensure_model(folder)
     embedder, index = OpenVinoEmbedder(folder, settings.model.threads), ExactIndex()
@@ -192,7 +213,7 @@ def explainer_of(settings: Settings) -> Explainer:
     fresh = embedder.embed([e.text for e in missing])
     kept |= {e.id: v.tobytes() for e, v in zip(missing, fresh, strict=True)}
     index.replace(examples, matrix(examples, kept))
-    return Explainer(desk_of(settings, routing, signer), embedder, index)
+    return Explainer(desks, embedder, index, mailbox)
 
 
 def _examples(settings: Settings) -> tuple[list[Example], dict[int, bytes]]:
