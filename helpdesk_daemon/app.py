@@ -15,6 +15,7 @@ from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
 from helpdesk_daemon.adapters.index_exact import ExactIndex
 from helpdesk_daemon.adapters.keys import load_digest_key, load_signer
 from helpdesk_daemon.adapters.store.arrivals import Arrivals
+from helpdesk_daemon.adapters.store.copies import CopiesToFile
 from helpdesk_daemon.adapters.store.decisions import Decisions
 from helpdesk_daemon.adapters.store.engine import StageLock
 from helpdesk_daemon.adapters.store.examples import Examples
@@ -25,10 +26,20 @@ from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Clock, Embedder, Mailbox, Reached, Transport, VectorIndex, pass_by
 from helpdesk_daemon.settings import Settings
 from helpdesk_daemon.stages.classify import Classifier
+from helpdesk_daemon.stages.copies import Copies
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.ingest import Ingest
-from helpdesk_daemon.wiring import desks_of, mailbox_of, model_folder, open_store, seed, transport_of
+from helpdesk_daemon.wiring import (
+    copies_of,
+    desks_of,
+    mailbox_of,
+    model_folder,
+    open_store,
+    seed,
+    sent_folder_of,
+    transport_of,
+)
 
 GRACE = 5.0  # seconds that a stage may take to end what it has in hand
 
@@ -87,6 +98,7 @@ class App:
             Ingest(box, Arrivals(self.engine, self.clock), lane, self.db, key, self.decide.wake, parts.reached)
             for box, lane in zip(mailboxes, self.lanes, strict=True)
         ]
+        self.copies = self._copies(parts)
         self._log = get("app")
         self._stop = asyncio.Event()
 
@@ -94,13 +106,27 @@ class App:
         """One stage a way out, so that a server that is down holds up nobody else's mail."""
         senders = {"": self.settings.smtp} if parts.transport else self.settings.senders
         own = [name for name in senders if name]
+        copies = copies_of(self.settings)
         return [
             Deliver(
-                Outbox(self.engine, self.clock, name, own), parts.transport or transport_of(self.settings, name),
-                self.clock, self.db, table.connections * 4, lambda: self.desks, parts.reached,
+                Outbox(self.engine, self.clock, name, own, copies),
+                parts.transport or transport_of(self.settings, name), self.clock, self.db,
+                table.connections * 4, lambda: self.desks, parts.reached,
             )
             for name, table in senders.items()
         ]  # fmt: skip
+
+    def _copies(self, parts: Parts) -> list[Copies]:
+        """A stage for each mailbox that keeps what it sent, with a lane and a connection that delay nothing else."""
+        store = CopiesToFile(self.engine, self.clock)
+        stages = []
+        for box in self.settings.mailbox:
+            if box.sent_folder:
+                lane = Lane(f"sent-{box.name}")
+                self.lanes.append(lane)
+                folder = sent_folder_of(box, self.clock)
+                stages.append(Copies(folder, store, self.clock, lane, self.db, parts.reached))
+        return stages
 
     def _outgoing(self) -> None:
         """Tell the stages that send that there is mail."""
@@ -127,9 +153,10 @@ class App:
                 failures.append(error)
         await self.db(self._recover)
         await self.decide.drain()
-        for deliver in self.delivers:
+        senders: list[Deliver | Copies] = [*self.delivers, *self.copies]
+        for stage in senders:
             try:
-                await deliver.drain()
+                await stage.drain()
             except StoreError:
                 raise
             except HelpdeskError as error:
@@ -149,7 +176,9 @@ class App:
             StoreError: the database failed; everything was stopped.
         """
         loop = asyncio.get_running_loop()
-        stages: list[Ingest | Decide | Deliver] = [*self.ingests, self.decide, *self.delivers]
+        stages: list[Ingest | Decide | Deliver | Copies] = [
+            *self.ingests, self.decide, *self.delivers, *self.copies,
+        ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
         stop = self._stop
@@ -196,6 +225,8 @@ class App:
         )
         for ingest, table in zip(self.ingests, self.settings.mailbox, strict=False):
             scheduler.add_job(ingest.wake, "interval", seconds=table.poll_seconds, id=f"poll {table.name}")
+        for copies in self.copies:
+            scheduler.add_job(copies.wake, "interval", seconds=15, id=f"copies {copies.mailbox}")
         scheduler.add_job(self.decide.wake, "interval", seconds=30, id="decide")
         scheduler.start()
         return scheduler

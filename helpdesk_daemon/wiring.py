@@ -23,7 +23,8 @@ from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.mail.screen import Policy
 from helpdesk_daemon.outgoing.compose import Composer, Identity
 from helpdesk_daemon.outgoing.limits import Limits, Rate
-from helpdesk_daemon.ports import Clock, Example, Mailbox, Transport
+from helpdesk_daemon.outgoing.message import Kind
+from helpdesk_daemon.ports import Clock, Example, Mailbox, SentFolder, Transport
 from helpdesk_daemon.settings import MailboxTable, Settings
 from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.classify import matrix
@@ -32,6 +33,9 @@ from helpdesk_daemon.stages.explain import Explainer
 from helpdesk_daemon.tickets.tracking import Signer
 from helpdesk_daemon.triage.rules import Routing
 from helpdesk_daemon.triage.text import judged_text
+
+# `sent_copies`: the kinds of mail of which the Sent folder gets a copy.
+COPIES = {"answers": (Kind.RELAY,), "all": (Kind.RELAY, Kind.ACKNOWLEDGEMENT)}
 
 
 def shipped(name: str) -> Path:
@@ -135,6 +139,24 @@ def mailbox_of(table: MailboxTable, clock: Clock) -> Mailbox:
         endpoint.path or "INBOX", table.timeout, str(table.ca_file or ""),
     )  # fmt: skip
     return ImapMailbox(table.name, server, clock, table.start, table.touch, idle=table.idle)
+
+
+def copies_of(settings: Settings) -> dict[str, tuple[Kind, ...]]:
+    """By mailbox that has a Sent folder, the kinds of mail of which it gets a copy."""
+    return {box.name: COPIES[box.sent_copies] for box in settings.mailbox if box.sent_folder}
+
+
+def sent_folder_of(box: MailboxTable, clock: Clock) -> SentFolder:
+    """The adapter for the Sent folder of a `[[mailbox]]` table, on a connection of its own."""
+    from helpdesk_daemon.adapters.sent import ImapSent, MaildirSent
+
+    if box.endpoint.scheme == "maildir":
+        return MaildirSent(box.name, Path(box.endpoint.path), box.sent_folder)
+    from helpdesk_daemon.adapters.imap import ImapMailbox
+
+    account = mailbox_of(box, clock)
+    assert isinstance(account, ImapMailbox)
+    return ImapSent(account, box.sent_folder)
 
 
 def transport_of(settings: Settings, sender: str = "") -> Transport:

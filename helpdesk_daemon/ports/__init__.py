@@ -3,9 +3,9 @@
 from helpdesk_daemon.ports.clock import Clock, Reached, pass_by
 from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox
 from helpdesk_daemon.ports.meaning import Embedder, Example, VectorIndex
-from helpdesk_daemon.ports.records import Arrival, Audit, Change, Due, Known, Outcome, Question, Sent, Stored
-from helpdesk_daemon.ports.sending import Transport
-from helpdesk_daemon.ports.store import ArrivalStore, DecisionStore, ExampleStore, OutboxStore
+from helpdesk_daemon.ports.records import Arrival, Audit, Change, Copy, Due, Known, Outcome, Question, Sent, Stored
+from helpdesk_daemon.ports.sending import SentFolder, Transport
+from helpdesk_daemon.ports.store import ArrivalStore, CopyStore, DecisionStore, ExampleStore, OutboxStore
 
 __all__ = [
     "Arrival",
@@ -13,6 +13,8 @@ __all__ = [
     "Audit",
     "Change",
     "Clock",
+    "Copy",
+    "CopyStore",
     "Cursor",
     "DecisionStore",
     "Due",
@@ -27,6 +29,7 @@ __all__ = [
     "Question",
     "Reached",
     "Sent",
+    "SentFolder",
     "Stored",
     "Transport",
     "VectorIndex",

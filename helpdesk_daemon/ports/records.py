@@ -168,6 +168,18 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """A mail that left and is still to be filed in its mailbox's Sent folder; `attempts` counts refusals so far."""
+
+    id: int
+    ticket: str
+    message_id: str
+    mime: bytes = field(repr=False)
+    sent_at: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """How one try to send ended.
 

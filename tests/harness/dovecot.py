@@ -65,6 +65,9 @@ userdb {{
 }}
 namespace inbox {{
   inbox = yes
+  mailbox "Gesendete Objekte" {{
+    special_use = \\Sent
+  }}
 }}
 """
 

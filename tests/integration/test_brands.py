@@ -142,7 +142,7 @@ def test_a_server_that_is_down_holds_up_no_other_brand(
     settings = write_brands(tmp_path, (server.url, server.url), (1, south.port))
     put(server, "north", to(NORTH, 1))
     put(server, "south", to(SOUTH, 2))
-    with pytest.raises(Exception, match="127.0.0.1:1"):
+    with pytest.raises(Exception, match=r"127\.0\.0\.1:1"):
         once(settings)
     assert len(south.mails) == 2
     waiting = rows(tmp_path, "select distinct mailbox, state from outbox order by mailbox")
