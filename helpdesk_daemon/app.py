@@ -235,9 +235,10 @@ class App:
         """End connections and threads, free the lock."""
         for deliver in self.delivers:
             await deliver.close()
-        for ingest in self.ingests:
+        connected: list[Ingest | Copies] = [*self.ingests, *self.copies]
+        for stage in connected:
             with contextlib.suppress(Exception):
-                await ingest.close()
+                await stage.close()
         for lane in (*self.lanes, self.work, self.model, self.db):
             lane.close()
         self.engine.dispose()

@@ -9,8 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import imapclient
 from imapclient.exceptions import IMAPClientError
+from imapclient.imapclient import SEEN, SENT
 
 from helpdesk_daemon.adapters.imap import ImapMailbox
 from helpdesk_daemon.errors import PermanentError, TransientError
@@ -41,7 +41,7 @@ class ImapSent:
                 day = (copy.sent_at - timedelta(days=1)).date()
                 if client.search(["SINCE", day, "HEADER", "Message-ID", copy.message_id]):
                     return False
-                client.append(self._folder, copy.mime, [imapclient.SEEN], copy.sent_at)
+                client.append(self._folder, copy.mime, [SEEN], copy.sent_at)
             except imaplib.IMAP4.abort:
                 raise
             except IMAPClientError as error:
@@ -51,7 +51,7 @@ class ImapSent:
     def _select(self, client: Any) -> None:
         """Look into the folder; find its name first, and make it, where that is needed."""
         if self._folder == AUTO:
-            self._folder = client.find_special_folder(imapclient.SENT) or f"{_prefix(client)}{USUAL}"
+            self._folder = client.find_special_folder(SENT) or f"{_prefix(client)}{USUAL}"
         if not client.folder_exists(self._folder):
             client.create_folder(self._folder)
             client.subscribe_folder(self._folder)

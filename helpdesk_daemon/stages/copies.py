@@ -54,7 +54,7 @@ class Copies:
                 refused += await self._file(copy)
                 last = copy.id
         if last:
-            await self._lane(self._folder.close)
+            await self.close()
         return refused
 
     async def _file(self, copy: Copy) -> bool:
@@ -62,15 +62,23 @@ class Copies:
         try:
             fresh = await self._lane(self._folder.file, copy)
         except PermanentError as error:
-            last = copy.attempts + 1 >= MAX_REFUSALS
-            await self._settle(copy, "given up" if last else "wanted", "given_up" if last else "refused", str(error))
-            return not last
+            return await self._refused(copy, str(error))
         except HelpdeskError as error:
             if self._clock.now() - copy.sent_at > retry.GIVE_UP:
                 await self._settle(copy, "given up", "given_up", str(error))
             raise
+        except Exception as error:  # a bug in one mail must not stop the others
+            return await self._refused(copy, repr(error))
         self._reached("copies.filed")
         await self._settle(copy, "copied", "filed", "" if fresh else "it was there already")
+        return False
+
+    async def _refused(self, copy: Copy, why: str) -> bool:
+        """Count a refusal; True when another try is left."""
+        if copy.attempts + 1 < MAX_REFUSALS:
+            await self._settle(copy, "wanted", "refused", why)
+            return True
+        await self._settle(copy, "given up", "given_up", why)
         return False
 
     async def _settle(self, copy: Copy, state: str, verb: str, why: str) -> None:
@@ -105,6 +113,10 @@ class Copies:
     async def _pause(self, problem: str, seconds: float, failures: int) -> None:
         self._log.error("copies.failed", error=problem, next_try_in=round(seconds), failures=failures)
         await self._stop.wait(seconds)
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self._lane(self._folder.close)
 
     def stop(self) -> None:
         """End after the copy in hand."""
