@@ -152,7 +152,7 @@ class MailboxTable(Secret):
     def _possible(self) -> MailboxTable:
         if self.url.startswith("maildir:") and self.touch.startswith("keyword "):
             raise ValueError('A Maildir has no keywords: write touch = "nothing", "seen", "flagged" or "move FOLDER"')
-        if self.sent_folder and self.sent_folder.upper() == (self.endpoint.path or "INBOX").upper():
+        if self.sent_folder and self.sent_folder.upper() == self.folder.upper():
             raise ValueError("Name another sent_folder: mail is read from that one")
         return self
 
@@ -160,6 +160,11 @@ class MailboxTable(Secret):
     def endpoint(self) -> Endpoint:
         """Where it is."""
         return _endpoint(self.url, ("imaps", "imap", "maildir"))
+
+    @property
+    def folder(self) -> str:
+        """The IMAP folder that is read; empty for a Maildir."""
+        return "" if self.endpoint.scheme == "maildir" else self.endpoint.path or "INBOX"
 
     @property
     def login(self) -> str:
@@ -310,7 +315,7 @@ class Settings(BaseSettings):
     @property
     def polled(self) -> frozenset[str]:
         """Addresses whose mail comes back to us: ours, and the accounts whose INBOX is read."""
-        logins = {b.login.lower() for b in self.mailbox if (b.endpoint.path or "INBOX").upper() == "INBOX"}
+        logins = {box.login.lower() for box in self.mailbox if box.folder.upper() == "INBOX"}
         return self.own_addresses | {login for login in logins if "@" in login}
 
     @property

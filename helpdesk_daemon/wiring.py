@@ -136,7 +136,7 @@ def mailbox_of(table: MailboxTable, clock: Clock) -> Mailbox:
 
     server = Server(
         endpoint.host, endpoint.port, endpoint.security, table.user or endpoint.user, table.read,
-        endpoint.path or "INBOX", table.timeout, str(table.ca_file or ""),
+        table.folder, table.timeout, str(table.ca_file or ""),
     )  # fmt: skip
     return ImapMailbox(table.name, server, clock, table.start, table.touch, idle=table.idle)
 
