@@ -14,8 +14,9 @@ from tests.harness.dovecot import Dovecot
 from tests.harness.mails import mail
 from tests.harness.sink import Mail, Sink
 from tests.harness.world import rows
-from tests.integration.conftest import once
+from tests.integration.conftest import daemon, once
 from tests.integration.test_conversation import reply
+from tests.integration.test_failures import until
 
 CUSTOMER, AGENT = "ann@customer.example.net", "kim@helpdesk.example"
 
@@ -147,3 +148,31 @@ def test_a_server_that_is_down_holds_up_no_other_brand(
     assert len(south.mails) == 2
     waiting = rows(tmp_path, "select distinct mailbox, state from outbox order by mailbox")
     assert waiting == [{"mailbox": "north", "state": "pending"}, {"mailbox": "south", "state": "sent"}]
+
+
+def test_an_imap_server_that_is_down_holds_up_no_other_mailbox_and_is_taken_up_again(
+    tmp_path: Path, server: Dovecot, sink: Sink, south: Sink
+) -> None:
+    put(server, "north", to(NORTH, 1))
+    with Dovecot(tmp_path / "second") as other:
+        settings = write_brands(tmp_path, (server.url, other.url), (sink.port, south.port))
+        server.stop()
+        with daemon(settings) as (app, runner):
+            put(other, "south", to(SOUTH, 2))
+            runner.run(until(app, lambda: bool(app.ingests[0].failing) and len(south.mails) == 2))
+        assert sink.mails == []
+        server.start()
+        with daemon(settings) as (app, runner):
+            runner.run(until(app, lambda: len(sink.mails) == 2 and not app.ingests[0].failing))
+    assert len(rows(tmp_path, "select id from tickets")) == 2
+
+
+def test_copies_are_filed_while_serving(tmp_path: Path, server: Dovecot, sink: Sink, south: Sink) -> None:
+    settings = brands(tmp_path, server, sink, south, ('sent_folder = "Sent"\nsent_copies = "all"', ""))
+    put(server, "north", to(NORTH, 1))
+    copied = "select copy_state from outbox where copy_state = 'copied'"
+    with daemon(settings) as (app, runner):
+        runner.run(until(app, lambda: len(rows(tmp_path, copied)) == 1))
+    client = server.client("north")
+    assert client.folder_status("Sent", ["MESSAGES"])[b"MESSAGES"] == 1
+    client.logout()
