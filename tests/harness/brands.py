@@ -21,6 +21,7 @@ templates = "south"
 identity = {{ name = "South", address = "hilfe@south.example", language = "de" }}
 [mailbox.smtp]
 url = "smtp://127.0.0.1:{port}"
+null_sender = false
 """
 
 

@@ -67,6 +67,7 @@ def test_each_brand_answers_as_itself_by_its_own_server_rules_and_templates(
     north_ack, south_ack = acknowledgement(sink), acknowledgement(south)
     assert north_ack.message["From"] == f'"North" <{NORTH}>'
     assert south_ack.message["From"] == f'"South" <{SOUTH}>'
+    assert (north_ack.sender, south_ack.sender) == ("", SOUTH)
     assert "Guten Tag" in text(south_ack.message)
     assert "Guten Tag" not in text(north_ack.message)
     assert forward(sink).recipient.endswith("@helpdesk.example")

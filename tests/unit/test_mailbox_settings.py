@@ -9,6 +9,7 @@ import pytest
 from helpdesk_daemon.adapters.rules_file import load_routing
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.settings import Settings, load_settings
+from tests.harness.world import ROOT
 
 TOP = """
 rules = "rules.toml"
@@ -137,3 +138,26 @@ def test_mistakes_are_named_with_their_key(tmp_path: Path, lines: str, key: str)
     with pytest.raises(ConfigError) as refused:
         settings(tmp_path, lines)
     assert refused.value.key == key
+
+
+def _example(text: str) -> str:
+    """The two-brand example of a document."""
+    return next(block for block in text.split("```")[1::2] if "[mailbox.smtp]" in block).removeprefix("toml\n")
+
+
+def test_the_example_in_the_readme_can_be_used(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(_example((ROOT / "README.md").read_text()))
+    found = load_settings(tmp_path / "settings.toml")
+    assert found.own_addresses == {"care@north.example", "hilfe@south.example"}
+    assert found.senders["south"].user == "hilfe@south.example"
+
+
+def test_the_lines_in_the_shipped_settings_can_be_used(tmp_path: Path) -> None:
+    lines = (ROOT / "settings.toml").read_text().splitlines()
+    first = lines.index("# [[mailbox]]")
+    last = next(n for n in range(first, len(lines)) if not lines[n].startswith("# "))
+    lines[first:last] = [line.removeprefix("# ") for line in lines[first:last]]
+    (tmp_path / "settings.toml").write_text("\n".join(lines))
+    found = load_settings(tmp_path / "settings.toml")
+    assert [box.name for box in found.mailbox] == ["support", "south"]
+    assert list(found.senders) == ["", "south"]
