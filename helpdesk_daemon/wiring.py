@@ -162,7 +162,7 @@ def sent_folder_of(box: MailboxTable, clock: Clock) -> SentFolder:
 def transport_of(settings: Settings, sender: str = "") -> Transport:
     """The adapter for one of `settings.senders`: a mailbox's own `smtp` table, or `[smtp]`."""
     table = settings.senders[sender]
-    endpoint, address = table.endpoint, next((b.identity.address for b in settings.mailbox if b.smtp is table), "")
+    endpoint, ours = table.endpoint, [box.identity.address for box in settings.mailbox if box.smtp is table]
     if endpoint.scheme == "maildir":
         from helpdesk_daemon.adapters.maildir import MaildirTransport
 
@@ -172,7 +172,7 @@ def transport_of(settings: Settings, sender: str = "") -> Transport:
     return SmtpTransport(
         Relay(
             endpoint.host, endpoint.port, endpoint.security, table.user or endpoint.user, table.read, table.timeout,
-            table.connections, address, str(table.ca_file or ""),
+            table.connections, [*ours, settings.identity.address][0], str(table.ca_file or ""),
         )
     )  # fmt: skip
 

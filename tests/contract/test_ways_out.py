@@ -8,14 +8,27 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
 
 from helpdesk_daemon.adapters.store.copies import CopiesToFile
+from helpdesk_daemon.adapters.store.engine import open_engine, transaction
+from helpdesk_daemon.adapters.store.migrate import SCRIPTS, migrate
 from helpdesk_daemon.adapters.store.outbox import Outbox
 from helpdesk_daemon.outgoing.message import Kind
 from helpdesk_daemon.ports import Audit, Sent
 from tests.contract.rows import CUSTOMER, START, Database, outgoing
 
 COPIES = {"south": (Kind.RELAY,)}
+OLD_TICKET = """
+insert into tickets (id, state, subject, requester_email, requester_name, mailbox, category, department, address,
+  priority, sla_hours, due_at, needs_review, linked_to, forward_id, customer_id, created_at, updated_at)
+values ('HD-00000001', 'open', '', '', '', 'south', '', '', '', 'Low', 1, '', 0, '', '', '', '', '')"""
+OLD_MAIL = """
+insert into outbox (kind, ticket, sender, recipient, message_id, state, attempts, next_attempt_at, created_at,
+  last_reply, size)
+values ('relay', :ticket, '', '', '', 'sent', 1, '', '', '', 0)"""
 
 
 @pytest.fixture
@@ -93,3 +106,20 @@ def test_a_mail_whose_bytes_are_gone_is_passed_over(db: Database) -> None:
     copies = sent(db)
     db.write("update outbox set mime = null")
     assert copies.wanted("south", 0, 9) == []
+
+
+def test_mail_of_an_older_file_gets_the_mailbox_of_its_ticket(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "old.db")
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    with transaction(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.execute(text(OLD_TICKET))
+        for ticket in ("HD-00000001", "", "HD-00000002"):
+            connection.execute(text(OLD_MAIL), {"ticket": ticket})
+    migrate(engine)
+    with transaction(engine) as connection:
+        found = connection.execute(text("select mailbox, copy_state from outbox order by id")).all()
+    engine.dispose()
+    assert [tuple(row) for row in found] == [("south", ""), ("", ""), ("", "")]
