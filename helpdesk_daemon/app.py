@@ -36,6 +36,7 @@ from helpdesk_daemon.wiring import (
     mailbox_of,
     model_folder,
     open_store,
+    routings_of,
     seed,
     sent_folder_of,
     transport_of,
@@ -72,13 +73,14 @@ class App:
     def __init__(self, settings: Settings, parts: Parts | None = None) -> None:
         parts = parts or Parts()
         self.settings, self.clock = settings, parts.clock
+        routings = routings_of(settings)
         for table in (*settings.mailbox, *settings.senders.values()):
             table.read()  # an unreadable secret is found now, not at three in the morning
         self.engine = open_store(settings)
         self._lock = StageLock(settings.data_dir)
         self._lock.acquire()
         self.signer = load_signer(settings.data_dir)
-        self.desks = desks_of(settings, self.signer)
+        self.desks = desks_of(settings, routings, self.signer)
         self.db, self.work, self.model = Lane("db"), Lane("work"), Lane("model")
         examples = Examples(self.engine, self.clock)
         seed(examples)

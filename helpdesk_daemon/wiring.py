@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import secrets
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -73,17 +74,22 @@ def routing_of(settings: Settings, box: MailboxTable | None = None) -> Routing:
     return load_routing(box.rules or shipped("rules/routing.toml"), settings.polled)
 
 
-def desks_of(settings: Settings, signer: Signer) -> Desks:
-    """The desk of each mailbox, with its rules.
+def routings_of(settings: Settings) -> dict[str, Routing]:
+    """The routing rules of every mailbox, by its name.
 
     Raises:
-        ConfigError: the rules of one are not sound.
+        ConfigError: those of one are not sound.
     """
+    return {box.name: routing_of(settings, box) for box in settings.mailbox}
+
+
+def desks_of(settings: Settings, routings: Mapping[str, Routing], signer: Signer) -> Desks:
+    """The desk of each mailbox, with its rules."""
     receivers: dict[str, tuple[str, ...]] = {}
     for box in settings.mailbox:
         for address in (box.identity.address, *box.identity.also):
             receivers[address] = (*receivers.get(address, ()), box.name)
-    desks = {box.name: desk_of(settings, routing_of(settings, box), signer, box) for box in settings.mailbox}
+    desks = {box.name: desk_of(settings, routings[box.name], signer, box) for box in settings.mailbox}
     return Desks(desks, receivers)
 
 
@@ -224,9 +230,10 @@ def explainer_of(settings: Settings, mailbox: str = "") -> Explainer:
     Raises:
         ConfigError: rules are not sound, or the model cannot be had.
     """
+    routings = routings_of(settings)
     keys = settings.data_dir / "keys"
     signer = load_signer(settings.data_dir) if keys.exists() else Signer((secrets.token_bytes(32),))
-    desks = desks_of(settings, signer)
+    desks = desks_of(settings, routings, signer)
     folder = model_folder(settings)
     ensure_model(folder)
     embedder, index = OpenVinoEmbedder(folder, settings.model.threads), ExactIndex()
