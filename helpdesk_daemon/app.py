@@ -8,28 +8,33 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
 from helpdesk_daemon.adapters.index_exact import ExactIndex
 from helpdesk_daemon.adapters.keys import load_digest_key, load_signer
+from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.adapters.store.arrivals import Arrivals
 from helpdesk_daemon.adapters.store.copies import CopiesToFile
 from helpdesk_daemon.adapters.store.decisions import Decisions
 from helpdesk_daemon.adapters.store.engine import StageLock
 from helpdesk_daemon.adapters.store.examples import Examples
+from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.outbox import Outbox
-from helpdesk_daemon.errors import HelpdeskError, StoreError
+from helpdesk_daemon.conditions import look_for_trouble
+from helpdesk_daemon.errors import HelpdeskError, SignInError, StoreError, Unreachable
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
-from helpdesk_daemon.ports import Clock, Embedder, Mailbox, Reached, Transport, VectorIndex, pass_by
+from helpdesk_daemon.ports import Clock, Embedder, Mailbox, Reached, Transport, Trouble, VectorIndex, pass_by
 from helpdesk_daemon.settings import Settings
 from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.copies import Copies
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.ingest import Ingest
+from helpdesk_daemon.stages.watch import Watch
 from helpdesk_daemon.wiring import (
     copies_of,
     desks_of,
@@ -39,7 +44,9 @@ from helpdesk_daemon.wiring import (
     routings_of,
     seed,
     sent_folder_of,
+    tokens_of,
     transport_of,
+    webhook_of,
 )
 
 GRACE = 5.0  # seconds that a stage may take to end what it has in hand
@@ -74,8 +81,9 @@ class App:
         parts = parts or Parts()
         self.settings, self.clock = settings, parts.clock
         routings = routings_of(settings)
-        for table in (*settings.mailbox, *settings.senders.values()):
-            table.read()  # an unreadable secret is found now, not at three in the morning
+        for table in settings.accounts:
+            table.read_all()  # an unreadable secret is found now, not at three in the morning
+        webhook = webhook_of(settings)
         self.engine = open_store(settings)
         self._lock = StageLock(settings.data_dir)
         self._lock.acquire()
@@ -88,23 +96,29 @@ class App:
         self.classifier = Classifier(
             embedder, parts.index or ExactIndex(), examples, self.model, self.db, settings.model.wait_seconds
         )
-        self.delivers = self._ways_out(parts)
+        tokens = tokens_of(settings, self.clock, parts.reached)
+        self.delivers = self._ways_out(parts, tokens)
         self.decide = Decide(
             Decisions(self.engine, self.clock), self.classifier, lambda: self.desks, self.clock, self.db, self.work,
             self._outgoing, parts.reached,
         )  # fmt: skip
         key = load_digest_key(settings.data_dir)
-        mailboxes = parts.mailboxes or [mailbox_of(table, self.clock) for table in settings.mailbox]
+        mailboxes = parts.mailboxes or [mailbox_of(table, self.clock, tokens) for table in settings.mailbox]
         self.lanes = [Lane(f"mailbox-{box.name}") for box in mailboxes]
         self.ingests = [
             Ingest(box, Arrivals(self.engine, self.clock), lane, self.db, key, self.decide.wake, parts.reached)
             for box, lane in zip(mailboxes, self.lanes, strict=True)
         ]
-        self.copies = self._copies(parts)
+        self.copies = self._copies(parts, tokens)
+        self.watch = Watch(
+            self._look, Incidents(self.engine, self.clock), lambda: self.desks.first, webhook, self.clock,
+            self.db, self._outgoing,
+        )  # fmt: skip
+        self._since: datetime | None = None
         self._log = get("app")
         self._stop = asyncio.Event()
 
-    def _ways_out(self, parts: Parts) -> list[Deliver]:
+    def _ways_out(self, parts: Parts, tokens: Tokens) -> list[Deliver]:
         """One stage a way out, so that a server that is down holds up nobody else's mail."""
         senders = {"": self.settings.smtp} if parts.transport else self.settings.senders
         own = [name for name in senders if name]
@@ -112,13 +126,13 @@ class App:
         return [
             Deliver(
                 Outbox(self.engine, self.clock, name, own, copies),
-                parts.transport or transport_of(self.settings, name), self.clock, self.db,
+                parts.transport or transport_of(self.settings, tokens, name), self.clock, self.db,
                 table.connections * 4, lambda: self.desks, parts.reached,
             )
             for name, table in senders.items()
         ]  # fmt: skip
 
-    def _copies(self, parts: Parts) -> list[Copies]:
+    def _copies(self, parts: Parts, tokens: Tokens) -> list[Copies]:
         """A stage for each mailbox that keeps what it sent, with a lane and a connection that delay nothing else."""
         store = CopiesToFile(self.engine, self.clock)
         stages = []
@@ -126,7 +140,7 @@ class App:
             if box.sent_folder:
                 lane = Lane(f"sent-{box.name}")
                 self.lanes.append(lane)
-                folder = sent_folder_of(box, self.clock)
+                folder = sent_folder_of(box, self.clock, tokens)
                 stages.append(Copies(folder, store, self.clock, lane, self.db, parts.reached))
         return stages
 
@@ -138,6 +152,16 @@ class App:
     def stop(self) -> None:
         """Make `run` end what is in hand and return."""
         self._stop.set()
+
+    def _look(self) -> tuple[list[Trouble], frozenset[str]]:
+        """What is wrong, by the database and by what the stages say of themselves."""
+        failing = [deliver for deliver in self.delivers if deliver.failing]
+        said = {
+            "smtp": "; ".join(deliver.failing for deliver in failing if not deliver.refused),
+            "smtp sign-in": "; ".join(deliver.failing for deliver in failing if deliver.refused),
+            "model": self.classifier.failing,
+        }
+        return look_for_trouble(self.engine, self.settings, self.clock.now(), self._since, said)
 
     async def once(self) -> int:
         """Drain every stage, mailbox to server, and return how many mails were new.
@@ -163,9 +187,17 @@ class App:
                 raise
             except HelpdeskError as error:
                 failures.append(error)
+        await self._tell()
         if failures:
             raise failures[0]
         return new
+
+    async def _tell(self) -> None:
+        """Look for trouble when all else is done, and send the alerts that this brings, where mail can be sent."""
+        await self.watch.look()
+        for deliver in self.delivers:
+            with contextlib.suppress(Unreachable, SignInError):
+                await deliver.drain()
 
     def _recover(self) -> None:
         Decisions(self.engine, self.clock).recover()
@@ -178,8 +210,9 @@ class App:
             StoreError: the database failed; everything was stopped.
         """
         loop = asyncio.get_running_loop()
-        stages: list[Ingest | Decide | Deliver | Copies] = [
-            *self.ingests, self.decide, *self.delivers, *self.copies,
+        self._since = self.clock.now()
+        stages: list[Ingest | Decide | Deliver | Copies | Watch] = [
+            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
@@ -230,6 +263,7 @@ class App:
         for copies in self.copies:
             scheduler.add_job(copies.wake, "interval", seconds=15, id=f"copies {copies.mailbox}")
         scheduler.add_job(self.decide.wake, "interval", seconds=30, id="decide")
+        scheduler.add_job(self.watch.wake, "interval", seconds=self.settings.alerts.look_seconds, id="watch")
         scheduler.start()
         return scheduler
 
@@ -237,6 +271,7 @@ class App:
         """End connections and threads, free the lock."""
         for deliver in self.delivers:
             await deliver.close()
+        await self.watch.close()
         connected: list[Ingest | Copies] = [*self.ingests, *self.copies]
         for stage in connected:
             with contextlib.suppress(Exception):

@@ -24,6 +24,7 @@ from helpdesk_daemon.tomlfile import complaint, load_toml
 
 PREFIX = "HELPDESK_"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+OAUTH_FILES = ("client_secret_file", "refresh_token_file", "ca_file")
 PORTS = {"imaps": 993, "imap": 143, "smtps": 465, "smtp": 587}
 
 
@@ -45,27 +46,135 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Secret(Table):
-    """Where a password is read from, anew at each sign-in: a file, or an environment variable."""
+def web_address(url: str) -> str:
+    """A URL as it is, if it is one that can be posted to.
 
+    Raises:
+        ValueError: it is not; the text says what to write.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("Write an address such as https://chat.example.com/hooks/…")
+    return url
+
+
+def _secret(what: str, file: Path | None, variable: str = "") -> str:
+    """A secret as it is now, from a file or a variable of the environment; empty when neither is named.
+
+    Raises:
+        ConfigError: the file cannot be read, or the variable is not set.
+    """
+    if file is not None:
+        try:
+            return file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not text"
+            mend = f"Write the {what} into it, readable by this user"
+            raise ConfigError(str(file), "", f"cannot be read: {why}", mend) from error
+    if variable and variable not in os.environ:
+        raise ConfigError("environment", variable, "is not set", f"Set it to the {what}")
+    return os.environ.get(variable, "") if variable else ""
+
+
+class OAuthTable(Table):
+    """`oauth`, in `[[mailbox]]` and `[smtp]`: where access tokens come from."""
+
+    provider: Literal["google", "microsoft"] | None = None
+    tenant: str = Field(default="common", pattern=r"^[A-Za-z0-9.-]+$")
+    token_url: str = ""
+    device_url: str = ""
+    authorize_url: str = ""
+    client_id: str = Field(min_length=1)
+    client_secret_file: Path | None = None
+    client_secret_env: str = ""
+    grant: Literal["refresh_token", "client_credentials"] = "refresh_token"
+    refresh_token_file: Path | None = None
+    scope: str = ""
+    ca_file: Path | None = None
+
+    @field_validator("token_url", "device_url", "authorize_url")
+    @classmethod
+    def _encrypted(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and not (parts.hostname and (parts.scheme == "https" or parts.hostname in LOOPBACK)):
+            raise ValueError("Begin it with https:// and a host: secrets pass there")
+        if parts.username or parts.password:
+            raise ValueError("Take user and password out of it; use client_id and client_secret_file")
+        return value
+
+    @model_validator(mode="after")
+    def _possible(self) -> OAuthTable:
+        if bool(self.provider) == bool(self.token_url):
+            raise ValueError('Write either provider = "google" or "microsoft", or a token_url')
+        if self.grant == "client_credentials":
+            if self.provider == "google":
+                raise ValueError('Google gives no mail to client_credentials: write grant = "refresh_token"')
+            if self.provider == "microsoft" and self.tenant in ("common", "organizations", "consumers"):
+                raise ValueError("Add tenant, the directory's ID: client_credentials are given by one directory")
+            if not (self.client_secret_file or self.client_secret_env):
+                raise ValueError("Add client_secret_file: client_credentials need a secret")
+            if self.refresh_token_file:
+                raise ValueError("Take refresh_token_file out: client_credentials use none")
+        return self
+
+    def secret(self) -> str:
+        """The client's secret as it is now, empty for a public client.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        return _secret("client secret", self.client_secret_file, self.client_secret_env)
+
+    def seed(self) -> str:
+        """The operator's refresh token as it is now, empty when consent comes by `sign-in`.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        return _secret("refresh token", self.refresh_token_file)
+
+
+class Secret(Table):
+    """How to sign in; secrets are read anew at each sign-in, from a file or the environment."""
+
+    auth: Literal["password", "xoauth2"] = "password"
     password_file: Path | None = None
     password_env: str = ""
+    oauth: OAuthTable | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Secret:
+        if (self.auth == "xoauth2") != (self.oauth is not None):
+            raise ValueError('auth = "xoauth2" and an oauth table belong together: add what is missing')
+        if self.oauth and (self.password_file or self.password_env):
+            raise ValueError('Take the password out, or write auth = "password" and no oauth table')
+        return self
 
     def read(self) -> str:
-        """The secret as it is now.
+        """The password as it is now.
 
         Raises:
             ConfigError: the file cannot be read, or the variable is not set.
         """
-        if self.password_file is not None:
-            try:
-                return self.password_file.read_text().strip()
-            except OSError as error:
-                problem, mend = f"cannot be read: {error.strerror}", "Write the password into it, readable by this user"
-                raise ConfigError(str(self.password_file), "", problem, mend) from error
-        if self.password_env and self.password_env not in os.environ:
-            raise ConfigError("environment", self.password_env, "is not set", "Set it to the password")
-        return os.environ.get(self.password_env, "") if self.password_env else ""
+        return _secret("password", self.password_file, self.password_env)
+
+    def read_all(self) -> None:
+        """Try all secrets.
+
+        Raises:
+            ConfigError: one cannot be read.
+        """
+        self.read()
+        if self.oauth:
+            self.oauth.secret()
+            self.oauth.seed()
+
+    @property
+    def secret_files(self) -> list[Path]:
+        """The files that hold secrets."""
+        oauth = self.oauth
+        files = [self.password_file, *((oauth.client_secret_file, oauth.refresh_token_file) if oauth else ())]
+        return [file for file in files if file]
 
 
 class Endpoint(Table):
@@ -168,7 +277,7 @@ class MailboxTable(Secret):
 
     @property
     def login(self) -> str:
-        """Who signs in."""
+        """Whom to sign in as, empty for nobody."""
         return self.user or self.endpoint.user
 
 
@@ -192,6 +301,11 @@ class SmtpTable(Secret):
     def endpoint(self) -> Endpoint:
         """Where it is."""
         return _endpoint(self.url, ("smtps", "smtp", "maildir"))
+
+    @property
+    def login(self) -> str:
+        """Whom to sign in as, empty for nobody."""
+        return self.user or self.endpoint.user
 
 
 class IdentityTable(Table):
@@ -229,6 +343,61 @@ class LimitsTable(Table):
     per_ticket_hourly: float = Field(default=10.0, gt=0)
     total_burst: int = Field(default=2_000, ge=1)
     total_hourly: float = Field(default=2_000.0, gt=0)
+
+
+class AlertsTable(Table):
+    """`[alerts]`: from when on people are told, and a webhook that is told besides the operator.
+
+    A threshold of 0 switches its alert off.
+    """
+
+    webhook_url: str = ""
+    webhook_url_file: Path | None = None
+    webhook_secret_file: Path | None = None
+    webhook_ca_file: Path | None = None
+    look_seconds: float = Field(default=30.0, ge=1, le=3_600)
+    silent_minutes: float = Field(default=15.0, ge=0)
+    waiting_minutes: float = Field(default=15.0, ge=0)
+    stuck_minutes: float = Field(default=15.0, ge=0)
+    event_minutes: float = Field(default=60.0, ge=0)
+    quota_percent: float = Field(default=90.0, ge=0, le=100)
+    disk_free_mb: float = Field(default=500.0, ge=0)
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        return web_address(value) if value else value
+
+    @property
+    def has_webhook(self) -> bool:
+        """Whether one is configured."""
+        return bool(self.webhook_url or self.webhook_url_file)
+
+    def webhook(self) -> str:
+        """The webhook's URL as it is now; whoever knows it may post, so it can stand in a file.
+
+        Raises:
+            ConfigError: the file cannot be read or holds no URL.
+        """
+        if self.webhook_url_file is None:
+            return self.webhook_url
+        try:
+            return web_address(_secret("URL", self.webhook_url_file))
+        except ValueError as error:
+            raise ConfigError(str(self.webhook_url_file), "", "holds no URL", str(error)) from error
+
+    def webhook_secret(self) -> str:
+        """The key that posts are signed with, as it is now; empty for none.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        return _secret("secret", self.webhook_secret_file)
+
+    @property
+    def secret_files(self) -> list[Path]:
+        """The files that hold secrets."""
+        return [file for file in (self.webhook_url_file, self.webhook_secret_file) if file]
 
 
 class ModelTable(Table):
@@ -275,12 +444,15 @@ class Settings(BaseSettings):
     smtp: SmtpTable = SmtpTable()
     screening: ScreeningTable = ScreeningTable()
     limits: LimitsTable = LimitsTable()
+    alerts: AlertsTable = AlertsTable()
     model: ModelTable = ModelTable()
     log: LogTable = LogTable()
 
     @model_validator(mode="after")
     def _names(self) -> Settings:
         names = [m.name for m in self.mailbox]
+        if "smtp" in names and self.smtp.oauth:
+            raise ValueError('Give the [[mailbox]] another name than "smtp", which sign-in takes for [smtp]')
         if len(set(names)) < len(names):
             raise ValueError("Give each [[mailbox]] its own name")
         if not names:
@@ -297,6 +469,21 @@ class Settings(BaseSettings):
             box.smtp = _over(self.smtp, box.smtp)
         return self
 
+    @model_validator(mode="after")
+    def _accounts(self) -> Settings:
+        """Tokens are shared by account, so one account has one table."""
+        found: dict[tuple[object, ...], OAuthTable] = {}
+        for table in self.accounts:
+            if table.oauth is None:
+                continue
+            if table.endpoint.scheme == "maildir" or not table.login:
+                raise ValueError(f'auth = "xoauth2" needs the url of a server and a user, at {table.url}')
+            oauth = table.oauth
+            account = (oauth.provider, oauth.token_url, oauth.client_id, table.login)
+            if found.setdefault(account, oauth) != oauth:
+                raise ValueError(f"Write the same oauth table wherever {table.login} signs in")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
@@ -305,6 +492,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
         """The environment wins over the file, which is passed at construction."""
         return (env_settings, init_settings)
+
+    @property
+    def accounts(self) -> tuple[MailboxTable | SmtpTable, ...]:
+        """Every table that signs in somewhere."""
+        return (*self.mailbox, *self.senders.values())
 
     @property
     def own_addresses(self) -> frozenset[str]:
@@ -346,6 +538,9 @@ def load_settings(path: Path, folder: Path | None = None) -> Settings:
         if isinstance(error, SettingsError):
             raise ConfigError("environment", "", str(error), "Write lists and tables as JSON there") from error
         raise complaint(_source(path, error), Settings, error) from error
+    if settings.operator in settings.own_addresses:
+        problem = f"{settings.operator} is read by this program, and an alert must not become a ticket"
+        raise ConfigError(str(path), "operator", problem, "Name a person's own address")
     _resolve(settings, folder or path.resolve().parent)
     return settings
 
@@ -364,7 +559,9 @@ def _resolve(settings: Settings, folder: Path) -> None:
     for holder, names in (
         *((table, ("rules", "templates")) for table in (settings, *settings.mailbox)),
         (settings.model, ("folder",)),
-        *((secret, ("password_file", "ca_file")) for secret in (*settings.mailbox, *senders.values())),
+        *((table, ("password_file", "ca_file")) for table in settings.accounts),
+        *((table.oauth, OAUTH_FILES) for table in settings.accounts if table.oauth),
+        (settings.alerts, ("webhook_url_file", "webhook_secret_file", "webhook_ca_file")),
     ):
         for name in names:
             if getattr(holder, name) is not None:

@@ -8,32 +8,32 @@ import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from helpdesk_daemon.adapters import export
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.embedder import MODEL_NAME, OpenVinoEmbedder
-from helpdesk_daemon.adapters.index_exact import ExactIndex
 from helpdesk_daemon.adapters.keys import load_signer
+from helpdesk_daemon.adapters.oauth.client import Client
+from helpdesk_daemon.adapters.oauth.providers import PROVIDERS, Provider
+from helpdesk_daemon.adapters.oauth.tokens import Tokens, TokenSource
 from helpdesk_daemon.adapters.rules_file import load_routing
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.adapters.store.migrate import migrate
 from helpdesk_daemon.errors import StoreError
-from helpdesk_daemon.mail.screen import Policy
-from helpdesk_daemon.outgoing.compose import Composer, Identity
 from helpdesk_daemon.outgoing.limits import Limits, Rate
 from helpdesk_daemon.outgoing.message import Kind
-from helpdesk_daemon.ports import Clock, Example, Mailbox, SentFolder, Transport
-from helpdesk_daemon.settings import MailboxTable, Settings
-from helpdesk_daemon.stages.case import Desk
-from helpdesk_daemon.stages.classify import matrix
-from helpdesk_daemon.stages.desks import Desks
-from helpdesk_daemon.stages.explain import Explainer
+from helpdesk_daemon.ports import Clock, Example, Mailbox, Reached, SentFolder, Transport, Webhook, pass_by
+from helpdesk_daemon.settings import MailboxTable, Settings, SmtpTable
 from helpdesk_daemon.tickets.tracking import Signer
 from helpdesk_daemon.triage.rules import Routing
-from helpdesk_daemon.triage.text import judged_text
+
+if TYPE_CHECKING:
+    from helpdesk_daemon.stages.case import Desk
+    from helpdesk_daemon.stages.desks import Desks
+    from helpdesk_daemon.stages.explain import Explainer
 
 # `sent_copies`: the kinds of mail of which the Sent folder gets a copy.
 COPIES = {"answers": (Kind.RELAY,), "all": (Kind.RELAY, Kind.ACKNOWLEDGEMENT)}
@@ -85,6 +85,8 @@ def routings_of(settings: Settings) -> dict[str, Routing]:
 
 def desks_of(settings: Settings, routings: Mapping[str, Routing], signer: Signer) -> Desks:
     """The desk of each mailbox, with its rules."""
+    from helpdesk_daemon.stages.desks import Desks
+
     receivers: dict[str, tuple[str, ...]] = {}
     for box in settings.mailbox:
         for address in (box.identity.address, *box.identity.also):
@@ -96,6 +98,9 @@ def desks_of(settings: Settings, routings: Mapping[str, Routing], signer: Signer
 def desk_of(settings: Settings, routing: Routing, signer: Signer, box: MailboxTable | None = None) -> Desk:
     """Everything planning needs for a mailbox, the first when None, as values."""
     from helpdesk_daemon.adapters.templates import Templates
+    from helpdesk_daemon.mail.screen import Policy
+    from helpdesk_daemon.outgoing.compose import Composer, Identity
+    from helpdesk_daemon.stages.case import Desk
 
     box = box or settings.mailbox[0]
     table, limits, screening = box.identity, settings.limits, box.screening
@@ -131,18 +136,50 @@ def desk_of(settings: Settings, routing: Routing, signer: Signer, box: MailboxTa
     )
 
 
-def mailbox_of(table: MailboxTable, clock: Clock) -> Mailbox:
+def tokens_of(settings: Settings, clock: Clock, reached: Reached = pass_by) -> Tokens:
+    """Where access tokens come from; every mailbox and the transport must share one."""
+    tokens = Tokens(settings.data_dir, clock, reached)
+    for table in settings.accounts:
+        _source(table, tokens)  # advice names the account by its mailbox, which comes first
+    return tokens
+
+
+def client_of(table: MailboxTable | SmtpTable) -> Client | None:
+    """The OAuth client of a table, None where it signs in with a password."""
+    oauth = table.oauth
+    if oauth is None:
+        return None
+    facts = PROVIDERS[oauth.provider] if oauth.provider else Provider(oauth.token_url, "")
+    alone = oauth.grant == "client_credentials"
+    return Client(
+        name=table.name if isinstance(table, MailboxTable) else "smtp", user=table.login,
+        provider=oauth.provider or "", client_id=oauth.client_id, secret=oauth.secret, grant=oauth.grant,
+        scope=oauth.scope or (facts.app_scope if alone else facts.scope), seed=oauth.seed, extra=facts.extra,
+        token_url=facts.token_url.replace("{tenant}", oauth.tenant),
+        device_url=oauth.device_url or facts.device_url.replace("{tenant}", oauth.tenant),
+        authorize_url=oauth.authorize_url or facts.authorize_url.replace("{tenant}", oauth.tenant),
+        ca_file=str(oauth.ca_file or ""),
+    )  # fmt: skip
+
+
+def _source(table: MailboxTable | SmtpTable, tokens: Tokens) -> TokenSource | None:
+    client = client_of(table)
+    return tokens.source(client) if client else None
+
+
+def mailbox_of(table: MailboxTable, clock: Clock, tokens: Tokens) -> Mailbox:
     """The adapter for a `[[mailbox]]` table."""
     endpoint = table.endpoint
     if endpoint.scheme == "maildir":
         from helpdesk_daemon.adapters.maildir import MaildirMailbox
 
         return MaildirMailbox(table.name, Path(endpoint.path), clock, table.start, table.touch)
-    from helpdesk_daemon.adapters.imap import ImapMailbox, Server
+    from helpdesk_daemon.adapters.imap import ImapMailbox
+    from helpdesk_daemon.adapters.imap_session import Server
 
     server = Server(
-        endpoint.host, endpoint.port, endpoint.security, table.user or endpoint.user, table.read,
-        table.folder, table.timeout, str(table.ca_file or ""),
+        endpoint.host, endpoint.port, endpoint.security, table.login, table.read,
+        table.folder, table.timeout, str(table.ca_file or ""), _source(table, tokens),
     )  # fmt: skip
     return ImapMailbox(table.name, server, clock, table.start, table.touch, idle=table.idle)
 
@@ -152,7 +189,7 @@ def copies_of(settings: Settings) -> dict[str, tuple[Kind, ...]]:
     return {box.name: COPIES[box.sent_copies] for box in settings.mailbox if box.sent_folder}
 
 
-def sent_folder_of(box: MailboxTable, clock: Clock) -> SentFolder:
+def sent_folder_of(box: MailboxTable, clock: Clock, tokens: Tokens) -> SentFolder:
     """The adapter for the Sent folder of a `[[mailbox]]` table, on a connection of its own."""
     from helpdesk_daemon.adapters.sent import ImapSent, MaildirSent
 
@@ -160,12 +197,12 @@ def sent_folder_of(box: MailboxTable, clock: Clock) -> SentFolder:
         return MaildirSent(box.name, Path(box.endpoint.path), box.sent_folder)
     from helpdesk_daemon.adapters.imap import ImapMailbox
 
-    account = mailbox_of(box, clock)
+    account = mailbox_of(box, clock, tokens)
     assert isinstance(account, ImapMailbox)
     return ImapSent(account, box.sent_folder)
 
 
-def transport_of(settings: Settings, sender: str = "") -> Transport:
+def transport_of(settings: Settings, tokens: Tokens, sender: str = "") -> Transport:
     """The adapter for one of `settings.senders`: a mailbox's own `smtp` table, or `[smtp]`."""
     table = settings.senders[sender]
     endpoint, ours = table.endpoint, [box.identity.address for box in settings.mailbox if box.smtp is table]
@@ -177,10 +214,27 @@ def transport_of(settings: Settings, sender: str = "") -> Transport:
 
     return SmtpTransport(
         Relay(
-            endpoint.host, endpoint.port, endpoint.security, table.user or endpoint.user, table.read, table.timeout,
-            table.connections, [*ours, settings.identity.address][0], str(table.ca_file or ""),
+            endpoint.host, endpoint.port, endpoint.security, table.login, table.read, table.timeout,
+            table.connections, [*ours, settings.identity.address][0], str(table.ca_file or ""), _source(table, tokens),
         )
     )  # fmt: skip
+
+
+def webhook_of(settings: Settings) -> Webhook | None:
+    """The adapter for `[alerts] webhook_url`; None when there is none.
+
+    Raises:
+        ConfigError: its URL or secret cannot be read.
+    """
+    table = settings.alerts
+    if not table.has_webhook:
+        return None
+    from helpdesk_daemon.adapters.trust import trust
+    from helpdesk_daemon.adapters.webhook import HttpWebhook
+
+    ca_file = str(table.webhook_ca_file or "")
+    table.webhook(), table.webhook_secret(), trust(ca_file)  # what cannot be used is found now
+    return HttpWebhook(table.webhook, table.webhook_secret, ca_file=ca_file)
 
 
 def open_store(settings: Settings) -> Engine:
@@ -200,6 +254,8 @@ def open_store(settings: Settings) -> Engine:
 
 def starter_rows() -> list[tuple[str, str]]:
     """The shipped labelled tickets as (text, category)."""
+    from helpdesk_daemon.triage.text import judged_text
+
     with shipped("data/starter_tickets.csv").open(encoding="utf-8", newline="") as file:
         return [(judged_text(row["subject"], row["body"]), row["category"]) for row in csv.DictReader(file)]
 
@@ -230,6 +286,11 @@ def explainer_of(settings: Settings, mailbox: str = "") -> Explainer:
     Raises:
         ConfigError: rules are not sound, or the model cannot be had.
     """
+    from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+    from helpdesk_daemon.adapters.index_exact import ExactIndex
+    from helpdesk_daemon.stages.classify import matrix
+    from helpdesk_daemon.stages.explain import Explainer
+
     routings = routings_of(settings)
     keys = settings.data_dir / "keys"
     signer = load_signer(settings.data_dir) if keys.exists() else Signer((secrets.token_bytes(32),))
@@ -247,6 +308,8 @@ def explainer_of(settings: Settings, mailbox: str = "") -> Explainer:
 
 def _examples(settings: Settings) -> tuple[list[Example], dict[int, bytes]]:
     """The labelled examples and the vectors kept for them."""
+    from helpdesk_daemon.adapters.embedder import MODEL_NAME
+
     if database(settings).exists():
         store = Examples(open_engine(database(settings), readonly=True), SystemClock())
         if found := store.active():

@@ -24,6 +24,7 @@ import click
 
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.adapters.store.reading import counts
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.settings import MailboxTable
@@ -158,7 +159,8 @@ def poll_cost(server: Dovecot, folder: str) -> float:
     os.environ["BENCH_PASSWORD"] = PASSWORD
     url = server.url.replace("INBOX", folder)
     table = MailboxTable(url=url, user=USER, password_env="BENCH_PASSWORD", start="now")
-    box = mailbox_of(table, SystemClock())
+    clock = SystemClock()
+    box = mailbox_of(table, clock, Tokens(server.folder, clock))
     cursor, _ = box.discover(None)
     times = []
     for _ in range(30):

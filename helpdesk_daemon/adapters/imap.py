@@ -8,46 +8,19 @@ import os
 import select
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import imapclient
-from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
-from helpdesk_daemon.adapters.trust import trust
+from helpdesk_daemon.adapters.imap_session import Server, refused, sign_in
 from helpdesk_daemon.errors import ConfigError, PermanentError, SignInError, TransientError
-from helpdesk_daemon.ports import Clock, Cursor, Fetched
+from helpdesk_daemon.ports import Clock, Cursor, Fetched, Quota
 
 IDLE_RENEW = 25 * 60  # servers drop a client after 30 minutes of silence (RFC 2177)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where and how to reach an IMAP folder.
-
-    Attributes:
-        host: name or address.
-        port: TCP port.
-        security: `tls` (implicit), `starttls` or `none`.
-        user: to sign in as.
-        password: reads the secret anew at each sign-in, so that it can be changed while we run.
-        folder: to read.
-        timeout: seconds for connecting and for each read.
-        ca_file: certificates to trust besides the system's, empty for none.
-    """
-
-    host: str
-    port: int
-    security: str
-    user: str
-    password: Callable[[], str]
-    folder: str = "INBOX"
-    timeout: float = 30.0
-    ca_file: str = ""
 
 
 class ImapMailbox:
@@ -61,6 +34,7 @@ class ImapMailbox:
         self._server, self._clock, self._start, self._touch = server, clock, start, touch
         self._batch, self._batch_bytes, self._max_bytes = batch, batch_bytes, max_bytes
         self._client: Any = None
+        self._token = ""
         self._idle = False
         self._selected = self._validity = 0
         self._wake_read, self._wake_write = os.pipe()
@@ -76,10 +50,7 @@ class ImapMailbox:
             raise
         except LoginError as error:
             self.close()
-            words = str(error)
-            if any(hint in words.upper() for hint in ("UNAVAILABLE", "INUSE", "TEMPORARY", "TRY AGAIN")):
-                raise TransientError(f"sign-in is not possible now: {words}") from error
-            raise SignInError(f"{self._server.host} refused the sign-in of {self._server.user}: {words}") from error
+            raise refused(self._server, error) from error
         except (IMAPClientError, imaplib.IMAP4.error, OSError, EOFError, ValueError) as error:
             self.close()
             raise TransientError(f"{self._server.host}: {type(error).__name__}: {error}") from error
@@ -87,29 +58,12 @@ class ImapMailbox:
     def _connect(self) -> Any:
         """The signed-in client, out of IDLE; made anew after a failure."""
         if self._client is None:
-            self._client, self._selected = self._sign_in(), 0
+            self._client, self._token = sign_in(self._server)
+            self._selected = 0
         elif self._idle:
             self._idle = False
             self._client.idle_done()
         return self._client
-
-    def _sign_in(self) -> Any:
-        server = self._server
-        context = trust(server.ca_file)
-        tls = server.security == "tls"
-        client = imapclient.IMAPClient(
-            server.host, server.port, ssl=tls, ssl_context=context if tls else None, timeout=server.timeout
-        )
-        client.normalise_times = False
-        try:
-            if server.security == "starttls":
-                client.starttls(context)
-            client.login(server.user, server.password())
-        except BaseException:
-            with contextlib.suppress(Exception):
-                client.shutdown()
-            raise
-        return client
 
     @contextmanager
     def session(self) -> Iterator[Any]:
@@ -140,6 +94,8 @@ class ImapMailbox:
     def discover(self, cursor: Cursor | None) -> tuple[Cursor, list[str]]:
         """See `Mailbox.discover`."""
         with self._errors():
+            if self._client is not None and self._server.tokens and self._server.tokens.outdated(self._token):
+                self.close()  # rather now than when the server ends the session, perhaps in the middle of a fetch
             client = self._connect()
             folder = self._select(client)
             self._validity = self._selected
@@ -244,6 +200,22 @@ class ImapMailbox:
                 return
             flag = {"seen": b"\\Seen", "flagged": b"\\Flagged"}.get(action, value.encode())
             client.add_flags(numbers, [flag], silent=True)
+
+    def quota(self) -> Quota | None:
+        """See `Metered.quota`."""
+        with self._errors():
+            client = self._connect()
+            if not client.has_capability("QUOTA"):
+                return None
+            try:
+                _, found = client.get_quota_root(client._normalise_folder(self.folder))
+                stores = [q for q in found if q.resource.upper() == "STORAGE" and q.limit > 0]
+            except (OSError, IMAPClientAbortError):
+                raise
+            except Exception:  # refused for this folder, or an odd answer: a quota is not worth a mailbox
+                return None
+            fullest = max(stores, key=lambda q: q.usage / q.limit, default=None)
+            return Quota(fullest.usage * 1024, fullest.limit * 1024) if fullest else None
 
     def wait(self, seconds: float) -> bool:
         """See `Mailbox.wait`; without IDLE, or without a connection, only the time passes."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from helpdesk_daemon.adapters.oauth.tokens import TokenSource
+from helpdesk_daemon.adapters.sasl import Bearer, choose
 from helpdesk_daemon.adapters.trust import trust
 from helpdesk_daemon.errors import (
     AmbiguousDelivery,
@@ -41,6 +45,7 @@ class Relay:
         connections: how many are used at once.
         fallback_sender: envelope sender where a server refuses the null reverse-path.
         ca_file: certificates to trust besides the system's, empty for none.
+        tokens: gives access tokens, which are used instead of the password.
     """
 
     host: str
@@ -52,6 +57,7 @@ class Relay:
     connections: int = 4
     fallback_sender: str = ""
     ca_file: str = ""
+    tokens: TokenSource | None = None
 
 
 class SmtpTransport:
@@ -60,6 +66,7 @@ class SmtpTransport:
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
         self._idle: list[tuple[Any, float]] = []
+        self._signed: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # connection to access token
         self._slots = asyncio.Semaphore(relay.connections)
 
     async def send(self, sender: str, recipient: str, mime: bytes) -> str:
@@ -77,6 +84,9 @@ class SmtpTransport:
                     client = await self._connect()
                     await self._open(client, sender, recipient, mime)
                 reply = await self._content(client, mime, careful=not sender)
+            except _SignedOut as error:
+                self._drop(client)
+                raise SignInError(f"{self._relay.host} lets {self._relay.user} send nothing: {error}") from error
             except BaseException as error:
                 await self._after_failure(client, error)
                 raise
@@ -97,12 +107,48 @@ class SmtpTransport:
     async def _client(self) -> tuple[Any, bool]:
         while self._idle:
             client, since = self._idle.pop()
-            if client.is_connected and time.monotonic() - since < IDLE_LIMIT:
+            if client.is_connected and time.monotonic() - since < IDLE_LIMIT and not self._outdated(client):
                 return client, False
             self._drop(client)
         return await self._connect(), True
 
+    def _outdated(self, client: Any) -> bool:
+        tokens = self._relay.tokens
+        return tokens is not None and tokens.outdated(self._signed.get(client, ""))
+
     async def _connect(self) -> Any:
+        relay, tokens = self._relay, self._relay.tokens
+        if tokens is None:
+            return await self._session(lambda client: client.login(relay.user, relay.password()))
+        token = await asyncio.to_thread(tokens.token)
+        try:
+            return await self._with_token(token)
+        except SignInError:
+            # It may have been withdrawn before its time: once more, with one that was just made.
+            return await self._with_token(await asyncio.to_thread(tokens.token, token))
+
+    async def _with_token(self, token: str) -> Any:
+        client = await self._session(lambda client: self._bear(client, token))
+        self._signed[client] = token
+        return client
+
+    async def _bear(self, client: Any, token: str) -> None:
+        """AUTH with an initial response (RFC 4954); a challenge after it only says why the answer will be no."""
+        import aiosmtplib
+
+        relay = self._relay
+        offered = {name.upper() for name in client.server_auth_methods}
+        bearer = Bearer(choose(offered, relay.host), relay.user, token, relay.host, relay.port)
+        first = base64.b64encode(bearer(b""))
+        reply = await client.execute_command(b"AUTH", bearer.mechanism.encode(), first)
+        if reply.code == 334:
+            closing = bearer(_decoded(reply.message))
+            reply = await client.execute_command(base64.b64encode(closing))
+        if reply.code != 235:
+            why = f" ({bearer.said})" if bearer.said else ""
+            raise aiosmtplib.SMTPAuthenticationError(reply.code, reply.message + why)
+
+    async def _session(self, authenticate: Callable[[Any], Awaitable[object]]) -> Any:
         import aiosmtplib
 
         relay = self._relay
@@ -116,14 +162,17 @@ class SmtpTransport:
             await client.connect()
             await client.ehlo()
             if relay.user:
-                await client.login(relay.user, relay.password())
+                await authenticate(client)
         except aiosmtplib.SMTPAuthenticationError as error:
             self._drop(client)
             if error.code // 100 == 4:
                 raise Unreachable(f"sign-in is not possible now: {error.code} {error.message}") from error
-            raise SignInError(
-                f"{relay.host} refused the sign-in of {relay.user}: {error.code} {error.message}"
-            ) from error
+            said = f"{error.code} {error.message}"
+            mend = f". {relay.tokens.advice(said)}" if relay.tokens else ""
+            raise SignInError(f"{relay.host} refused the sign-in of {relay.user}: {said}{mend}") from error
+        except SignInError:
+            self._drop(client)
+            raise
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             self._drop(client)
             raise Unreachable(f"{relay.host}:{relay.port}: {type(error).__name__}: {error}") from error
@@ -163,6 +212,8 @@ class SmtpTransport:
         except aiosmtplib.SMTPResponseException as error:
             if error.code == 421:
                 raise _Gone(f"{self._relay.host}: {error.code} {error.message}") from error
+            if error.code in (530, 535) and self._relay.user:  # RFC 4954 section 6; a token may have expired
+                raise _SignedOut(f"{error.code} {error.message}") from error
             if sender or error.code // 100 != 5 or not self._relay.fallback_sender:
                 raise
             await client.rset()
@@ -214,8 +265,19 @@ class SmtpTransport:
             self._drop(client)
 
 
+def _decoded(challenge: str) -> bytes:
+    try:
+        return base64.b64decode(challenge)
+    except ValueError:
+        return b""
+
+
 class _Gone(Unreachable):
     """The connection broke before anything was sent."""
+
+
+class _SignedOut(_Gone):
+    """The server no longer knows who we are."""
 
 
 class _Refused(TransientError):

@@ -27,7 +27,10 @@ PLACEHOLDER = (".example", "@example.com", "@example.org", "@example.net")
 @click.pass_context
 def check(ctx: click.Context, network: bool, json_: bool) -> None:
     """Check settings, rules, database, model and, on request, the mail servers. Exit 1 on findings."""
+    from helpdesk_daemon import log
+
     settings = settings_of(ctx)
+    log.setup("error")
     steps: list[tuple[str, Callable[[Settings], str]]] = [
         ("rules", _rules), ("data folder", _data), ("database", _database), ("model", _model), ("secrets", _secrets),
     ]  # fmt: skip
@@ -101,11 +104,11 @@ def _model(settings: Settings) -> str:
 
 
 def _secrets(settings: Settings) -> str:
-    tables = [*settings.mailbox, *settings.senders.values()]
-    for table in tables:
-        table.read()
-    files = [table.password_file for table in tables if table.password_file]
-    loose = [str(file) for file in files if Path(file).stat().st_mode & 0o077]
+    for table in settings.accounts:
+        table.read_all()
+    settings.alerts.webhook(), settings.alerts.webhook_secret()
+    files = {file for table in (*settings.accounts, settings.alerts) for file in table.secret_files}
+    loose = [str(file) for file in sorted(files) if Path(file).stat().st_mode & 0o077]
     if loose:
         raise HelpdeskError(f"{', '.join(loose)} can be read by other users: chmod 600")
     return f"{len(files)} files" if files else "none in files"
@@ -113,10 +116,13 @@ def _secrets(settings: Settings) -> str:
 
 def _mailboxes(settings: Settings) -> str:
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.wiring import mailbox_of
+    from helpdesk_daemon.wiring import mailbox_of, tokens_of
+
+    clock = SystemClock()
+    tokens = tokens_of(settings, clock)
 
     def look(table: MailboxTable) -> str:
-        box = mailbox_of(table, SystemClock())
+        box = mailbox_of(table, clock, tokens)
         cursor, _ = box.discover(None)
         box.close()
         return f"{box.folder} (UIDVALIDITY {cursor.uidvalidity})"
@@ -125,11 +131,14 @@ def _mailboxes(settings: Settings) -> str:
 
 
 def _smtp(settings: Settings) -> str:
+    from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.smtp import SmtpTransport
-    from helpdesk_daemon.wiring import transport_of
+    from helpdesk_daemon.wiring import tokens_of, transport_of
+
+    tokens = tokens_of(settings, SystemClock())
 
     async def greet(sender: str) -> str:
-        transport = transport_of(settings, sender)
+        transport = transport_of(settings, tokens, sender)
         if not isinstance(transport, SmtpTransport):
             return settings.senders[sender].url
         try:

@@ -18,14 +18,18 @@ COMMANDS = {
     "once": "run:once",
     "demo": "demo:demo",
     "check": "check:check",
+    "status": "status:status",
     "explain": "explain:explain",
     "tickets": "tickets:tickets",
     "outbox": "outbox:outbox",
     "arrivals": "arrivals:arrivals",
     "quarantine": "arrivals:quarantine",
     "suppressions": "suppressions:suppressions",
+    "incidents": "alerts:incidents",
+    "alerts": "alerts:alerts",
     "audit": "audit:audit",
     "model": "model:model",
+    "sign-in": "sign_in:sign_in",
 }
 EXIT_FINDINGS, EXIT_CONFIG = 1, 78
 

@@ -14,7 +14,7 @@ from helpdesk_daemon.outgoing import mime
 from helpdesk_daemon.outgoing.headers import SUBJECT, Field, date, helpdesk_fields, phrase, reply_subject
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.tickets.ticket import Ticket
-from helpdesk_daemon.tickets.tracking import Party, Signer
+from helpdesk_daemon.tickets.tracking import NO_TICKET, Party, Signer
 from helpdesk_daemon.triage.decide import Decision
 from helpdesk_daemon.triage.rules import Department
 from helpdesk_daemon.triage.vote import Neighbour
@@ -206,7 +206,7 @@ class Composer:
         self, kind: Kind, ticket: Ticket | None, party: Party, recipient: str, sender: str, fields: Sequence[Field],
         text: str, html: str, now: datetime, attachments: Sequence[Attachment] = (), original: bytes = b"",
     ) -> Outgoing:  # fmt: skip
-        about = ticket.id if ticket else "HD-00000000"
+        about = ticket.id if ticket else NO_TICKET
         message_id = self.signer.message_id(about, party, self.identity.domain)
         common: list[Field] = [
             ("Date", date(now)),

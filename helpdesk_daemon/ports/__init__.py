@@ -1,7 +1,8 @@
 """The narrow doors between the stages and the world; every adapter behind one passes the same suite."""
 
 from helpdesk_daemon.ports.clock import Clock, Reached, pass_by
-from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox
+from helpdesk_daemon.ports.incidents import Incident, IncidentStore, Trouble, Webhook
+from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox, Metered, Quota
 from helpdesk_daemon.ports.meaning import Embedder, Example, VectorIndex
 from helpdesk_daemon.ports.records import Arrival, Audit, Change, Copy, Due, Known, Outcome, Question, Sent, Stored
 from helpdesk_daemon.ports.sending import SentFolder, Transport
@@ -22,16 +23,22 @@ __all__ = [
     "Example",
     "ExampleStore",
     "Fetched",
+    "Incident",
+    "IncidentStore",
     "Known",
     "Mailbox",
+    "Metered",
     "OutboxStore",
     "Outcome",
     "Question",
+    "Quota",
     "Reached",
     "Sent",
     "SentFolder",
     "Stored",
     "Transport",
+    "Trouble",
     "VectorIndex",
+    "Webhook",
     "pass_by",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,14 @@ class Fetched:
     raw: bytes = field(repr=False)
     received_at: datetime
     truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How full a mailbox is, in bytes."""
+
+    used: int
+    limit: int
 
 
 class Mailbox(Protocol):
@@ -84,3 +92,15 @@ class Mailbox(Protocol):
 
     def close(self) -> None:
         """Let go of connections; the next call opens new ones."""
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A mailbox whose server may say how full it is; not every `Mailbox` is one."""
+
+    def quota(self) -> Quota | None:
+        """How full the mailbox is (RFC 9208 section 4.2); None where the server does not say, or sets no limit.
+
+        Raises:
+            TransientError, SignInError: as any method of `Mailbox`.
+        """

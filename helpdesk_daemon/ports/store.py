@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from helpdesk_daemon.ports.mailbox import Cursor, Fetched
+from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Quota
 from helpdesk_daemon.ports.meaning import Example
 from helpdesk_daemon.ports.records import Arrival, Audit, Copy, Due, Known, Outcome, Question, Sent
 
@@ -33,8 +33,14 @@ class ArrivalStore(Protocol):
     def touched(self, mailbox: str, folder: str, uidvalidity: int, uids: Sequence[str]) -> None:
         """Note that the mailbox was marked."""
 
-    def note_poll(self, mailbox: str, folder: str, error: str) -> None:
-        """Note the outcome of a poll; an empty error means success."""
+    def note_poll(self, mailbox: str, folder: str, error: str = "", refused: bool = False) -> None:
+        """Note how a poll ended; an empty error means well.
+
+        `refused`: a person has to mend it, time will not. That stays noted until a poll ends well.
+        """
+
+    def note_quota(self, mailbox: str, folder: str, quota: Quota | None) -> None:
+        """Note how full a mailbox is; None where its server does not say."""
 
 
 class DecisionStore(Protocol):

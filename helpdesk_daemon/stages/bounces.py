@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from helpdesk_daemon.mail.bounce import Bounce, read_bounce
 from helpdesk_daemon.outgoing.limits import take
-from helpdesk_daemon.outgoing.message import Kind as Purpose
 from helpdesk_daemon.outgoing.message import Outgoing
 from helpdesk_daemon.ports import Audit, Outcome
-from helpdesk_daemon.stages.case import Case, Desk
+from helpdesk_daemon.stages.case import Case
 from helpdesk_daemon.stages.replies import append
 from helpdesk_daemon.stages.thread import returned_proof
 from helpdesk_daemon.tickets.ticket import Ticket
@@ -63,18 +61,5 @@ def _dead(case: Case, ticket: Ticket, party: Party, found: Bounce) -> dict[str, 
 
 
 def _notices(case: Case, ticket: Ticket, shown: str, party: Party) -> tuple[Outgoing, ...]:
-    desk, now = case.desk, case.now
     why = f"a mail to {ticket.address if party == Party.AGENT else ticket.requester_email} came back"
-    notice = desk.composer.held(replace(ticket, address=shown), case.message, why, case.arrival.raw, now)
-    if party == Party.AGENT and desk.operator:
-        return notice, _department_alert(desk, ticket, now)
-    return (notice,)
-
-
-def _department_alert(desk: Desk, ticket: Ticket, now: datetime) -> Outgoing:
-    values = {
-        "problem": f"Mail to {ticket.department} <{ticket.address}> comes back. Ticket {ticket.id} went to triage.",
-        "mend": "Check that mailbox, or its address in routing.toml.",
-        "identity": desk.composer.identity,
-    }
-    return desk.composer.notice(Purpose.ALERT, "alert", "A department cannot be reached", desk.operator, values, now)
+    return (case.desk.composer.held(replace(ticket, address=shown), case.message, why, case.arrival.raw, case.now),)

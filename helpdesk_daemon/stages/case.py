@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from helpdesk_daemon.mail.message import Message
-from helpdesk_daemon.mail.screen import Policy, Screening, screen
+from helpdesk_daemon.mail.screen import Kind, Policy, Screening, screen
 from helpdesk_daemon.outgoing.compose import Composer
 from helpdesk_daemon.outgoing.limits import Limits
 from helpdesk_daemon.ports import Arrival, Audit, Known, Outcome, Stored
 from helpdesk_daemon.stages.thread import Thread, find_thread
-from helpdesk_daemon.tickets.tracking import Signer, new_tracking_id
+from helpdesk_daemon.tickets.tracking import NO_TICKET, Signer, new_tracking_id
 from helpdesk_daemon.triage.rules import Routing
 
 
@@ -87,4 +87,12 @@ def consider(arrival: Arrival, message: Message, known: Known, desk: Desk, now: 
     """Screen and thread a mail."""
     policy = replace(desk.policy, suppressed=frozenset(known.suppressed)) if known.suppressed else desk.policy
     thread = find_thread(message, known, desk.signer)
-    return Case(arrival, message, screen(message, policy), thread, known, desk, now, because)
+    screening = screen(message, policy)
+    if screening.kind == Kind.AUTO_REPLY and any(_is_notice(answered, desk.signer) for answered in message.answers):
+        screening = replace(screening, ticket=False, reason="automatic answer to a notice or alert of ours")
+    return Case(arrival, message, screening, thread, known, desk, now, because)
+
+
+def _is_notice(message_id: str, signer: Signer) -> bool:
+    proof = signer.read_message_id(message_id)
+    return proof is not None and proof[0] == NO_TICKET

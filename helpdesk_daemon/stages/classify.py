@@ -41,7 +41,7 @@ class Classifier:
         self._model, self._db, self._wait = model, db, wait
         self._ready = False
         self._preparing = asyncio.Lock()
-        self._given_up = False
+        self._given_up, self.failing = False, ""
         self._log = get("classify")
 
     @property
@@ -53,7 +53,12 @@ class Classifier:
         """Load the model and fill the index, embedding only examples whose vectors are not kept yet."""
         async with self._preparing:
             if not self._ready:
-                await self._fill()
+                try:
+                    await self._fill()
+                except Exception as error:
+                    self.failing = str(error)
+                    raise
+                self.failing = ""
 
     async def _fill(self) -> None:
         await self._model(self._embedder.embed, ["warm up"])
@@ -81,13 +86,14 @@ class Classifier:
                 await self.prepare()
                 found = await self._model(self._search, texts)
             except (TransientError, ConfigError) as error:
+                self.failing = str(error)
                 self._log.error("model.failed", error=str(error))
                 if isinstance(error, ConfigError) or loop.time() >= until:
                     self._given_up = True
                     return [None] * len(texts)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            self._given_up = False
+            self._given_up, self.failing = False, ""
             return list(found)
 
     def _search(self, texts: Sequence[str]) -> list[Vote]:

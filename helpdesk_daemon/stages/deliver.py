@@ -56,7 +56,7 @@ class Deliver:
         self._log = get("deliver")
         self._stopping = False
         self._failures = 0
-        self.failing = ""
+        self.failing, self.refused = "", False
         self._flying: set[asyncio.Task[Try]] = set()
         self._settling: asyncio.Task[list[int]] | None = None
         self.wake, self._stop = Wake(), Wake()
@@ -85,9 +85,10 @@ class Deliver:
                 begun = await self._turn([sent for sent, _ in ended], waiting[:room])
                 waiting, done = waiting[room:], done + len(ended)
                 if down:
+                    self.failing, self.refused = str(down), isinstance(down, SignInError)
                     raise down
                 if ended:
-                    self._failures, self.failing = 0, ""
+                    self._failures, self.failing, self.refused = 0, "", False
                 self._flying |= {asyncio.create_task(self._try(row)) for row in begun}
                 if not self._flying and not ended:  # how a mail ended may have put another one in: look once more
                     return done
@@ -222,8 +223,11 @@ class Deliver:
     async def _pause(self, error: HelpdeskError) -> None:
         self._failures += 1
         self.failing = str(error)
-        refused = isinstance(error, SignInError)
-        seconds = SIGN_IN_PAUSE if refused else min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
+        seconds = (
+            SIGN_IN_PAUSE
+            if isinstance(error, SignInError)
+            else min(FIRST_PAUSE * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE)
+        )
         self._log.error("transport.failed", error=str(error), next_try_in=seconds, failures=self._failures)
         await self._stop.wait(seconds)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,12 +13,13 @@ from helpdesk_daemon.log import get
 from helpdesk_daemon.mail.digest import digest
 from helpdesk_daemon.mail.headers import identifiers
 from helpdesk_daemon.mail.parse import split_head
-from helpdesk_daemon.ports import ArrivalStore, Cursor, Fetched, Mailbox, Reached, pass_by
+from helpdesk_daemon.ports import ArrivalStore, Cursor, Fetched, Mailbox, Metered, Reached, pass_by
 
 TOUCH_BATCH = 200
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 SIGN_IN_PAUSE = 300.0  # a refused password is not tried in a hurry: servers lock accounts
-LONG_WAIT = 3_600.0
+REFUSED = (ConfigError, SignInError, PermanentError)  # a person has to mend these
+LONG_WAIT = QUOTA_SECONDS = 3_600.0
 
 
 def message_id_of(raw: bytes) -> str:
@@ -51,6 +53,7 @@ class Ingest:
         self._key, self._arrived, self._reached = key, arrived, reached
         self._log = get("ingest").bind(mailbox=mailbox.name)
         self._stopping = False
+        self._next_quota = 0.0
         self._stop = Wake()
         self.failing = ""
 
@@ -76,11 +79,26 @@ class Ingest:
                 await self._db(self._store.record, box.name, box.folder, cursor, [])
             new = await self._take(cursor, uids)
             await self._touch(cursor.uidvalidity)
-        except BaseException:
+        except BaseException as error:
             await self._lane(box.close)
+            if isinstance(error, HelpdeskError) and not isinstance(error, StoreError):
+                await self._db(self._store.note_poll, box.name, box.folder, str(error), isinstance(error, REFUSED))
             raise
-        await self._db(self._store.note_poll, box.name, box.folder, "")
+        await self._db(self._store.note_poll, box.name, box.folder)
+        await self._ask_quota()
         return new
+
+    async def _ask_quota(self) -> None:
+        """Ask a server that tells how full the mailbox is, at the first poll and then every hour."""
+        now = asyncio.get_running_loop().time()
+        if not isinstance(self._mailbox, Metered) or now < self._next_quota:
+            return
+        self._next_quota = now + QUOTA_SECONDS
+        try:
+            quota = await self._lane(self._mailbox.quota)
+        except HelpdeskError:
+            return  # the next poll meets the same trouble, and tells of it
+        await self._db(self._store.note_quota, self._mailbox.name, self._mailbox.folder, quota)
 
     async def _take(self, cursor: Cursor, uids: Sequence[str]) -> int:
         new = 0
@@ -130,17 +148,16 @@ class Ingest:
                 await self._lane(self._mailbox.wait, LONG_WAIT)
             except StoreError:
                 raise
-            except (ConfigError, SignInError, PermanentError, TransientError) as error:
+            except (*REFUSED, TransientError) as error:
                 failures += 1
                 await self._pause(error, failures)
 
     async def _pause(self, error: HelpdeskError, failures: int) -> None:
-        refused = isinstance(error, ConfigError | SignInError | PermanentError)
+        refused = isinstance(error, REFUSED)
         seconds = SIGN_IN_PAUSE if refused else min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
         seconds *= random.uniform(0.75, 1.25)  # noqa: S311  spreads reconnects, guards nothing
         self.failing = str(error)
         self._log.error("mailbox.failed", error=str(error), next_try_in=round(seconds, 1), failures=failures)
-        await self._db(self._store.note_poll, self._mailbox.name, self._mailbox.folder, str(error))
         await self._stop.wait(seconds)
 
     def wake(self) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from helpdesk_daemon.mail.screen import Kind
 from helpdesk_daemon.outgoing.compose import deliverable
 from helpdesk_daemon.outgoing.limits import Bucket, take
-from helpdesk_daemon.outgoing.message import Kind as Purpose
-from helpdesk_daemon.outgoing.message import Outgoing
 from helpdesk_daemon.ports import Audit, Outcome
-from helpdesk_daemon.stages.case import Case, Desk
+from helpdesk_daemon.stages.case import Case
 from helpdesk_daemon.stages.thread import mentioned
 from helpdesk_daemon.tickets.sla import due_at
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
@@ -55,8 +52,6 @@ def open_ticket(case: Case, voted: Vote | None) -> Outcome:
     outgoing = [forward]
     if not withheld:
         outgoing.append(desk.composer.acknowledgement(ticket, message, case.now))
-    if breaker and desk.operator:
-        outgoing.append(_breaker_alert(desk, breaker, case.now))
     people = (screening.requester.email, message.sender.email, *(a.email for a in message.cc))
     others = tuple(dict.fromkeys(p for p in people if p and p not in desk.policy.own_addresses))
     return case.outcome(
@@ -95,16 +90,6 @@ def _may_acknowledge(case: Case, ticket: Ticket, decision: Decision) -> tuple[di
     opens = empty == "all" and not case.known.breaker_open
     breaker = f"more than {limits.total.burst} acknowledgements at once" if opens else ""
     return buckets, breaker, f"limit of automatic mail reached ({empty.partition(':')[0]})" if empty else ""
-
-
-def _breaker_alert(desk: Desk, reason: str, now: datetime) -> Outgoing:
-    values = {
-        "problem": f"The circuit breaker opened: {reason}. Outgoing mail is held; incoming mail is kept and decided.",
-        "mend": "Look at `helpdesk-daemon tickets list` for a loop or a flood, then let mail go on with "
-        "`helpdesk-daemon outbox release`.",
-        "identity": desk.composer.identity,
-    }  # fmt: skip
-    return desk.composer.notice(Purpose.ALERT, "alert", "Outgoing mail is held", desk.operator, values, now)
 
 
 def _decided(ticket: Ticket, decision: Decision, withheld: str) -> tuple[Audit, ...]:

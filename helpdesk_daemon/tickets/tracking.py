@@ -21,6 +21,9 @@ TOKEN = re.compile(r"^(hd-?[0-9a-z]{8})-([car])-([0-9a-z]{16})$", ASCII)
 SIGNED_ID = re.compile(r"^<?hd([0-9a-z]{8})\.([car])\.([0-9a-z]{8,20})\.([0-9a-z]{16})@", ASCII)
 
 
+NO_TICKET = "HD-00000000"  # stands in the Message-IDs of mail about no ticket
+
+
 class Party(StrEnum):
     """Whose side of the conversation a token opens, or a mail was for."""
 

@@ -66,6 +66,10 @@ WRONG_SETTINGS = {
     "an unknown start": ("[[mailbox]]\nurl = 'maildir:in'\nstart = 'yesterday'", "mailbox.0.start", "2026-11-22"),
     "a mailbox without a url": ("[[mailbox]]\nname = 'support'", "mailbox.0.url", "Add it"),
     "two mailboxes of one name": ("[[mailbox]]\nurl = 'maildir:a'\n[[mailbox]]\nurl = 'maildir:b'", "mailbox", "name"),
+    "an operator who is us": ("operator = 'support@helpdesk.example'", "operator", "person's own address"),
+    "a webhook that is no URL": ("[alerts]\nwebhook_url = 'chat.kestova.example'", "alerts.webhook_url", "https://"),
+    "a webhook without a host": ("[alerts]\nwebhook_url = 'https:///hook'", "alerts.webhook_url", "https://"),
+    "a negative threshold": ("[alerts]\nsilent_minutes = -1", "alerts.silent_minutes", "0"),
     "no mailbox": ("mailbox = []", "mailbox", "[[mailbox]]"),
 }
 
@@ -114,6 +118,28 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, words: str) -> None:
 def test_a_file_that_is_no_utf8_is_named(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_bytes(b'[identity]\nname = "Gr\xfc\xdfe"\n')
     assert "settings.toml" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "word"),
+    [
+        ("webhook_url_file", None, "Write the URL into it"),
+        ("webhook_url_file", b"chat.kestova.example", "holds no URL"),
+        ("webhook_url_file", b"\xff\xfe", "not text"),
+        ("webhook_secret_file", None, "Write the secret into it"),
+    ],
+)
+def test_a_webhook_file_that_cannot_be_used_is_named(
+    tmp_path: Path, key: str, content: bytes | None, word: str
+) -> None:
+    url = "" if key == "webhook_url_file" else 'webhook_url = "https://chat.kestova.example/x"\n'
+    settings(tmp_path, f'[alerts]\n{url}{key} = "hook"\n')
+    if content is not None:
+        (tmp_path / "hook").write_bytes(content)
+    done = run(tmp_path, "check")
+    assert done.returncode == 1
+    assert str(tmp_path / "hook") in done.stdout.decode()
+    assert word in done.stdout.decode()
 
 
 # --- the environment -----------------------------------------------------------------------------

@@ -64,6 +64,9 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "quarantine",
         "suppressions",
         "audit",
+        "status",
+        "incidents",
+        "alerts",
     ):
         assert re.search(rf"^  {command}\b", said, re.MULTILINE), command
     assert files_below(tmp_path) == []
@@ -71,7 +74,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "once", "demo", "check", "explain", "tickets", *AUDITED],
+    ["run", "once", "demo", "check", "explain", "tickets", "status", "incidents", "alerts", *AUDITED],
 )
 def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
     assert out(run(tmp_path, command, "--help")).startswith(f"Usage: helpdesk-daemon {command}")

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.imap import ImapMailbox, Server
+from helpdesk_daemon.adapters.imap import ImapMailbox
+from helpdesk_daemon.adapters.imap_session import Server
 from helpdesk_daemon.adapters.maildir import MaildirMailbox, deliver
 from helpdesk_daemon.ports import Cursor, Fetched, Mailbox
 from tests.harness.dovecot import PASSWORD, USER, Dovecot

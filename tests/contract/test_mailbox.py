@@ -10,13 +10,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from imapclient import IMAPClient
+from imapclient.exceptions import IMAPClientError
 
-from helpdesk_daemon.adapters.imap import Server
+from helpdesk_daemon.adapters.imap_session import Server
 from helpdesk_daemon.errors import PermanentError, SignInError, TransientError
+from helpdesk_daemon.ports import Metered
 from tests.contract.cut import Wire
 from tests.contract.sites import ImapSite, MaildirSite, Reader, Site
 from tests.contract.tls import certificate_of, self_signed
-from tests.harness.dovecot import Dovecot, free_port
+from tests.harness.dovecot import QUOTA, Dovecot, free_port
 from tests.harness.mails import mail
 
 HOUR = timedelta(hours=1)
@@ -664,3 +667,51 @@ def test_a_ca_file_is_trusted_besides_the_systems_certificates(
     other = certificate_of(self_signed(tmp_path, "other"))
     box = imap.open(server=imap.server(port=imap.dovecot.tls_port, security="tls", ca_file=str(other)))
     assert box.discover(None)[1] == []
+
+
+# --- how full it is ------------------------------------------------------------------------------
+
+
+def test_an_imap_server_with_a_quota_says_how_full_the_mailbox_is(tmp_path: Path) -> None:
+    with Dovecot(tmp_path / "dovecot", more=QUOTA) as server:
+        site = ImapSite(server, "Two words & ü")
+        site.deliver(mail(1) + b"x" * 500_000)
+        box = site.open()
+        assert isinstance(box, Metered)
+        found = box.quota()
+        assert found is not None
+        assert found.limit == 1_048_576
+        assert 500_000 < found.used < 600_000
+        assert Reader(box).bodies()[0].endswith(b"x"), "the mailbox is read as before"
+        site.close()
+
+
+def test_a_server_without_quota_says_nothing_and_stays_usable(imap: ImapSite) -> None:
+    imap.deliver(mail(1))
+    box = imap.open()
+    assert isinstance(box, Metered)
+    assert box.quota() is None
+    assert Reader(box).bodies() == [mail(1)]
+
+
+def test_an_odd_answer_about_the_quota_costs_no_mailbox(imap: ImapSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    imap.deliver(mail(1))
+    box = imap.open()
+    for oddity in (TypeError("odd"), IMAPClientError("NO no quota for you"), IndexError("nothing")):
+        monkeypatch.setattr(IMAPClient, "has_capability", lambda *_: True)
+        monkeypatch.setattr(IMAPClient, "get_quota_root", raising(oddity))
+        assert isinstance(box, Metered)
+        assert box.quota() is None
+    monkeypatch.undo()
+    assert Reader(box).bodies() == [mail(1)]
+
+
+def raising(error: Exception) -> Callable[..., object]:
+    def method(*_: object) -> object:
+        raise error
+
+    return method
+
+
+def test_a_maildir_has_no_quota_to_tell(maildir: MaildirSite) -> None:
+    assert not isinstance(maildir.open(), Metered)

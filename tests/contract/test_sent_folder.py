@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from helpdesk_daemon.adapters.imap import ImapMailbox, Server
+from helpdesk_daemon.adapters.imap import ImapMailbox
+from helpdesk_daemon.adapters.imap_session import Server
 from helpdesk_daemon.adapters.sent import ImapSent, MaildirSent
 from helpdesk_daemon.errors import PermanentError, TransientError
 from helpdesk_daemon.ports import Copy, SentFolder

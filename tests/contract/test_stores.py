@@ -14,19 +14,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import StageLock, open_engine, transaction
-from helpdesk_daemon.adapters.store.migrate import HEAD, current, migrate
+from helpdesk_daemon.adapters.store.incidents import Incidents
+from helpdesk_daemon.adapters.store.migrate import HEAD, SCRIPTS, current, migrate
 from helpdesk_daemon.adapters.store.schema import metadata
 from helpdesk_daemon.errors import AlreadyRunning, StoreError, TransientError
 from helpdesk_daemon.outgoing.limits import Bucket
 from helpdesk_daemon.outgoing.message import Kind
-from helpdesk_daemon.ports import Audit, Change, Cursor, Question, Sent
+from helpdesk_daemon.ports import Audit, Change, Cursor, Incident, Question, Quota, Sent
 from helpdesk_daemon.tickets.ticket import State
 from tests.contract.rows import (
     BOX,
@@ -119,13 +123,35 @@ def test_mail_is_untouched_until_it_is_touched(db: Database) -> None:
 
 
 def test_a_poll_is_noted_with_its_error(db: Database) -> None:
-    db.arrivals.record(BOX, FOLDER, cursor(1), [])
-    db.arrivals.note_poll(BOX, FOLDER, "")
+    db.arrivals.note_poll(BOX, FOLDER)
     db.clock.turn(minutes=1)
-    db.arrivals.note_poll(BOX, FOLDER, "refused")
-    (row,) = db.rows("select polled_at, succeeded_at, last_error from cursors")
-    assert row == {"polled_at": "2026-11-22T09:31:00.123Z", "succeeded_at": "2026-11-22T09:30:00.123Z",
-                   "last_error": "refused"}  # fmt: skip
+    db.arrivals.note_poll(BOX, FOLDER, "no such user", refused=True)
+    db.clock.turn(minutes=1)
+    db.arrivals.note_poll(BOX, FOLDER, "no such host")
+    (row,) = db.rows("select polled_at, succeeded_at, failing_since, last_error, refused from mailboxes")
+    assert row == {"polled_at": "2026-11-22T09:32:00.123Z", "succeeded_at": "2026-11-22T09:30:00.123Z",
+                   "failing_since": "2026-11-22T09:31:00.123Z", "last_error": "no such host", "refused": 1}  # fmt: skip
+    db.arrivals.note_poll(BOX, FOLDER)
+    (row,) = db.rows("select succeeded_at, failing_since, last_error, refused from mailboxes")
+    assert row == {"succeeded_at": "2026-11-22T09:32:00.123Z", "failing_since": None, "last_error": "", "refused": 0}
+    db.arrivals.note_poll(BOX, FOLDER, "no such host")
+    assert db.one("select refused from mailboxes") == 0
+
+
+def test_a_first_poll_that_fails_is_noted_too(db: Database) -> None:
+    db.arrivals.note_poll(BOX, FOLDER, "refused", refused=True)
+    (row,) = db.rows("select failing_since, succeeded_at, refused from mailboxes")
+    assert row == {"failing_since": "2026-11-22T09:30:00.123Z", "succeeded_at": None, "refused": 1}
+
+
+def test_a_quota_is_noted_and_forgotten(db: Database) -> None:
+    db.arrivals.note_poll(BOX, FOLDER)
+    db.arrivals.note_quota(BOX, FOLDER, Quota(9_000_000_000, 10_000_000_000))
+    assert db.rows("select quota_used, quota_limit from mailboxes") == [
+        {"quota_used": 9_000_000_000, "quota_limit": 10_000_000_000}
+    ]
+    db.arrivals.note_quota(BOX, FOLDER, None)
+    assert db.one("select quota_limit from mailboxes") is None
 
 
 # --- claiming ------------------------------------------------------------------------------------
@@ -715,6 +741,68 @@ def test_a_row_that_was_rolled_back_leaves_no_gap(db: Database) -> None:
     assert verified(db.engine) == (3, "")
 
 
+# --- incidents -----------------------------------------------------------------------------------
+
+
+def incident(subject: str = "support", **more: Any) -> Incident:
+    return Incident(0, "mailbox.full", subject, "It is full", "It is quite full", "Empty it", START, **more)
+
+
+def test_an_incident_comes_back_as_it_was_kept(db: Database) -> None:
+    store = Incidents(db.engine, db.clock)
+    moments: dict[str, Any] = {
+        "opened_at": START,
+        "gone_at": START,
+        "mailed_at": START,
+        "posted_at": START,
+        "post_due_at": START,
+    }
+    kept_ = incident(post_attempts=3, post_error="no", **moments)
+    store.settle([kept_, incident("sales")], [], [], [])
+    sales, support = store.unfinished()
+    assert (sales, support) == (replace(incident("sales"), id=2), replace(kept_, id=1))
+    changed = replace(sales, opened_at=START, gone_at=None)
+    store.settle([changed], [support.id], [], [])
+    assert store.unfinished() == [changed]
+
+
+def test_of_one_trouble_there_is_one_incident_at_a_time(db: Database) -> None:
+    store = Incidents(db.engine, db.clock)
+    store.settle([incident()], [], [], [])
+    with pytest.raises(IntegrityError):
+        store.settle([incident()], [], [], [])
+    (first,) = store.unfinished()
+    store.settle([replace(first, recovered_at=START), incident()], [], [], [])
+    assert [i.id for i in store.unfinished()] == [2]
+
+
+def test_an_incident_and_its_mail_are_kept_together_or_not_at_all(db: Database) -> None:
+    store = Incidents(db.engine, db.clock)
+    mail, line = outgoing(1, Kind.ALERT), Audit("incident.opened", {})
+    with pytest.raises(IntegrityError):
+        store.settle([incident(), incident()], [], [mail], [line])
+    assert (db.counts()["outbox"], db.counts()["audit_log"], store.unfinished()) == (0, 0, [])
+    store.settle([incident()], [], [mail], [line])
+    assert (db.counts()["outbox"], db.counts()["audit_log"], len(store.unfinished())) == (1, 1, 1)
+    assert [due.kind for due in db.outbox.due(9)] == ["alert"]
+
+
+def test_the_webhook_is_due_to_hear_of_what_is_over_as_well(db: Database) -> None:
+    store = Incidents(db.engine, db.clock)
+    later = START + timedelta(minutes=1)
+    store.settle(
+        [
+            incident("told"),
+            incident("later", post_due_at=later),
+            incident("over", recovered_at=START, post_due_at=START),
+        ], [], [], [],
+    )  # fmt: skip
+    assert [i.subject for i in store.to_post(9)] == ["over"]
+    db.clock.turn(minutes=1)
+    assert [i.subject for i in store.to_post(9)] == ["over", "later"]
+    assert [i.subject for i in store.to_post(1)] == ["over"]
+
+
 # --- the file ------------------------------------------------------------------------------------
 
 
@@ -725,6 +813,30 @@ def test_a_migrated_file_has_the_schema_the_program_knows(db: Database) -> None:
     with db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+
+
+def test_polls_noted_by_an_older_version_move_to_the_mailboxes(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "old.db")
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    with transaction(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.execute(
+            text(
+                "insert into cursors"
+                " (mailbox, folder, uidvalidity, position, started_at, backlog, polled_at, last_error)"
+                " values ('a', 'INBOX', 7, 5, '2026-01-01T00:00:00.000Z', 0, '2026-01-02T00:00:00.000Z', 'refused'),"
+                " ('b', 'INBOX', 7, 6, '2026-01-01T00:00:00.000Z', 0, null, '')"
+            )
+        )
+    migrate(engine)
+    with transaction(engine) as connection:
+        kept = connection.execute(text("select mailbox, position from cursors order by mailbox")).all()
+        moved = connection.execute(text("select mailbox, failing_since, last_error from mailboxes")).all()
+    assert [tuple(row) for row in kept] == [("a", 5), ("b", 6)]
+    assert [tuple(row) for row in moved] == [("a", "2026-01-02T00:00:00.000Z", "refused")]
+    engine.dispose()
 
 
 def test_migrating_twice_changes_nothing(db: Database) -> None:

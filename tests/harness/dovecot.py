@@ -18,6 +18,18 @@ from typing import Any
 import imapclient
 
 USER, PASSWORD = "support", "correct-horse"
+# One megabyte for a user, told by GETQUOTAROOT.
+QUOTA = """
+mail_plugins = quota
+protocol imap {
+  mail_plugins = quota imap_quota
+}
+plugin {
+  quota = count:User quota
+  quota_rule = *:storage=1M
+  quota_vsizes = yes
+}
+"""
 CONFIG = """
 protocols = imap
 listen = 127.0.0.1
@@ -27,7 +39,7 @@ log_path = {log}
 ssl = {ssl}
 {certificate}
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login {mechanisms}
 first_valid_uid = 1
 default_internal_user = {owner}
 default_login_user = {owner}
@@ -55,6 +67,7 @@ service imap {{
 service stats {{
   chroot =
 }}
+{oauth}
 passdb {{
   driver = static
   args = password={password}
@@ -71,6 +84,27 @@ namespace inbox {{
 }}
 """
 
+OAUTH = """
+auth_failure_delay = 0
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+passdb {{
+  driver = oauth2
+  mechanisms = {mechanisms}
+  args = {args}
+}}
+"""
+INTROSPECTION = """
+introspection_mode = post
+introspection_url = {url}/introspect
+username_attribute = username
+active_attribute = active
+active_value = true
+"""
+
 
 def free_port() -> int:
     """A TCP port nobody listens on."""
@@ -85,16 +119,23 @@ class Dovecot:
     Args:
         folder: for its log; its mail and sockets lie in a temporary folder that the mail user can reach.
         certificate: PEM file with key and certificate, for TLS; plain only without.
+        token_server: URL that says which access tokens are good; the password stays good for the test's own access.
+        mechanisms: sign-ins by access token that are offered.
+        more: further lines of its configuration.
     """
 
-    def __init__(self, folder: Path, certificate: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, certificate: Path | None = None, token_server: str = "",
+        mechanisms: str = "xoauth2 oauthbearer", more: str = "",
+    ) -> None:  # fmt: skip
         if shutil.which("dovecot") is None:
             raise RuntimeError("Dovecot is missing: apt-get install dovecot-imapd (make test does it when root)")
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "dovecot.log"
         self.folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self.port, self.tls_port = free_port(), free_port() if certificate else 0
-        self._certificate = certificate
+        self._certificate, self._token_server, self._more = certificate, token_server, more
+        self._mechanisms = mechanisms if token_server else ""
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Dovecot:
@@ -106,14 +147,20 @@ class Dovecot:
             for path in (self.folder, self.folder / "home"):
                 os.chown(path, account.pw_uid, account.pw_gid)
         tls = f"ssl_cert = <{self._certificate}\nssl_key = <{self._certificate}" if self._certificate else ""
+        oauth = ""
+        if self._token_server:
+            args = self.folder / "oauth2.conf"
+            args.write_text(INTROSPECTION.format(url=self._token_server))
+            oauth = OAUTH.format(mechanisms=self._mechanisms, args=args)
         config = self.folder / "dovecot.conf"
         config.write_text(
             CONFIG.format(
                 run=self.folder / "run", folder=self.folder, log=self.log, owner=owner,
                 group="mail" if owner == "mail" else account.pw_gid,
                 port=self.port, tls_port=self.tls_port, ssl="yes" if tls else "no", certificate=tls, password=PASSWORD,
-                location="sdbox:~/mail",
+                location="sdbox:~/mail", mechanisms=self._mechanisms, oauth=oauth,
             )
+            + self._more
         )  # fmt: skip
         self.start()
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -508,11 +509,36 @@ def test_a_bounced_forward_goes_to_triage_once() -> None:
     assert [o.recipient for o in second.outgoing if o.kind != Kind.ALERT] == []
 
 
-def test_a_bounced_forward_alerts_the_operator() -> None:
+def test_a_bounced_forward_is_noted_for_the_watcher() -> None:
     office = Office()
     forward = office.receive(mail()).outgoing[0]
     outcome = office.receive(bounce(forward, TECHNICAL.address))
-    assert OPERATOR in [out.recipient for out in outcome.outgoing if out.kind == Kind.ALERT]
+    (line,) = (line for line in outcome.audit if line.event == "outgoing.bounced")
+    assert line.detail["party"] == Party.AGENT
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda alert: bounce(alert, OPERATOR),
+        lambda alert: mail(
+            "I am away.\n", sender=OPERATOR, subject="Out of office", extra=answering(alert, "auto-replied")
+        ),
+        lambda alert: mail("Seen.\n", sender=OPERATOR, subject="Read", extra=answering(alert, "auto-generated")),
+        lambda alert: alert.mime,
+    ],
+    ids=["bounce", "vacation", "other automatic mail", "the alert itself"],
+)
+def test_what_comes_back_on_an_alert_causes_nothing(answer: Callable[[Outgoing], bytes]) -> None:
+    desk = make_desk()
+    values = {"problem": "Nothing leaves.", "mend": "See.", "identity": desk.composer.identity}
+    alert = desk.composer.notice(Kind.ALERT, "alert", "Alert: it", OPERATOR, values, NOW)
+    outcome = Office(desk).receive(answer(alert))
+    assert (outcome.state, outcome.outgoing, dict(outcome.suppress)) == ("ignored", (), {})
+
+
+def answering(alert: Outgoing, submitted: str) -> str:
+    return f"In-Reply-To: {alert.message_id}\nReferences: {alert.message_id}\nAuto-Submitted: {submitted}"
 
 
 def test_what_triage_gets_of_a_bounced_forward_is_readable() -> None:
@@ -619,20 +645,12 @@ def test_the_limit_of_one_address_does_not_touch_another() -> None:
     assert acknowledged(flood(Office(make_desk(address=Rate(5, 0))), senders=4)) == 20
 
 
-def test_the_breaker_opens_once_and_alerts_the_operator() -> None:
+def test_the_breaker_opens_once_and_leaves_the_telling_to_the_watcher() -> None:
     outcomes = flood(Office(make_desk(total=Rate(50, 0))), senders=200)
     assert acknowledged(outcomes) == 50
     assert [bool(o.breaker) for o in outcomes].count(True) == 1
-    alerts = [out for o in outcomes for out in o.outgoing if out.kind == Kind.ALERT]
-    assert [out.recipient for out in alerts] == [OPERATOR]
-    assert "outbox release" in plain(alerts[0].mime)
-    assert all(o.state == "ticket" and Kind.FORWARD in kinds(o) for o in outcomes)
-
-
-def test_without_an_operator_the_breaker_opens_all_the_same() -> None:
-    outcomes = flood(Office(replace(make_desk(total=Rate(10, 0)), operator="")), senders=200)
-    assert [bool(o.breaker) for o in outcomes].count(True) == 1
     assert not [out for o in outcomes for out in o.outgoing if out.kind == Kind.ALERT]
+    assert all(o.state == "ticket" and Kind.FORWARD in kinds(o) for o in outcomes)
 
 
 def test_two_helpdesks_that_answer_each_other_come_to_rest() -> None:

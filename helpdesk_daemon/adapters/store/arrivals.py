@@ -11,8 +11,8 @@ from sqlalchemy.dialects.sqlite import insert
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, cursors
-from helpdesk_daemon.ports import Audit, Clock, Cursor, Fetched
+from helpdesk_daemon.adapters.store.schema import arrivals, cursors, mailboxes
+from helpdesk_daemon.ports import Audit, Clock, Cursor, Fetched, Quota
 
 FAST = 1  # zlib level: mail compresses well enough at once, and ingest must not wait for more
 CHUNK = 500  # variables in one IN (...) list
@@ -143,13 +143,31 @@ class Arrivals:
                     .values(touched_at=now)
                 )
 
-    def note_poll(self, mailbox: str, folder: str, error: str) -> None:
+    def note_poll(self, mailbox: str, folder: str, error: str = "", refused: bool = False) -> None:
         """See `ArrivalStore.note_poll`."""
         now = self._clock.now()
-        values: dict[str, object] = {"polled_at": now, "last_error": error}
-        if not error:
-            values["succeeded_at"] = now
+        values: dict[str, object] = {"polled_at": now, "last_error": error, "failing_since": None, "refused": False}
+        with transaction(self._engine) as connection:
+            if error:
+                here = mailboxes.c.mailbox == mailbox, mailboxes.c.folder == folder
+                before = connection.execute(select(mailboxes).where(*here)).first()
+                values["failing_since"] = (before and before.failing_since) or now
+                # A poll that gets no further than the network says nothing of the sign-in that was refused before.
+                values["refused"] = refused or bool(before and before.refused)
+            else:
+                values["succeeded_at"] = now
+            connection.execute(
+                insert(mailboxes)
+                .values(mailbox=mailbox, folder=folder, **values)
+                .on_conflict_do_update(index_elements=["mailbox", "folder"], set_=values)
+            )
+
+    def note_quota(self, mailbox: str, folder: str, quota: Quota | None) -> None:
+        """See `ArrivalStore.note_quota`."""
+        used, limit = (quota.used, quota.limit) if quota else (None, None)
         with transaction(self._engine) as connection:
             connection.execute(
-                update(cursors).where(cursors.c.mailbox == mailbox, cursors.c.folder == folder).values(values)
+                update(mailboxes)
+                .where(mailboxes.c.mailbox == mailbox, mailboxes.c.folder == folder)
+                .values(quota_used=used, quota_limit=limit)
             )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -77,6 +79,32 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         raise
 
 
+def _lock(handle: IO[str]) -> None:
+    """Take the lock; one look by `running_since` must not pass for a running process."""
+    for left in (2, 1, 0):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError:
+            if not left:
+                raise
+            time.sleep(0.02)
+
+
+def running_since(folder: Path) -> tuple[str, datetime] | None:
+    """The process that runs the stages on a data folder, and since when; None when none does."""
+    path = folder / "stages.lock"
+    try:
+        with path.open() as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return handle.read().strip(), datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except FileNotFoundError:
+        pass
+    return None
+
+
 class StageLock:
     """Lets one process run the stages on a data folder; freed by the kernel however that process ends."""
 
@@ -92,7 +120,7 @@ class StageLock:
         """
         handle = self._path.open("a+")
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(handle)
         except OSError as error:
             handle.seek(0)
             owner = handle.read().strip() or "unknown"

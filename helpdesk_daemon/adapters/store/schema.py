@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Dialect,
@@ -216,10 +217,48 @@ cursors = Table(
     Column("started_at", Moment, nullable=False),
     Column("backlog", Integer, nullable=False),
     Column("since", Moment),
-    Column("polled_at", Moment),
-    Column("succeeded_at", Moment),
-    Column("last_error", Text, nullable=False, default=""),
 )
+
+mailboxes = Table(
+    "mailboxes",
+    metadata,
+    Column("mailbox", String(100), primary_key=True),
+    Column("folder", String(500), primary_key=True),
+    Column("polled_at", Moment, nullable=False),
+    Column("succeeded_at", Moment),
+    Column("failing_since", Moment),
+    Column("last_error", Text, nullable=False, default=""),
+    Column("refused", Boolean, nullable=False, default=False),
+    Column("quota_used", BigInteger),
+    Column("quota_limit", BigInteger),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(60), nullable=False),
+    Column("subject", String(320), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("mend", Text, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("opened_at", Moment),
+    Column("gone_at", Moment),
+    Column("recovered_at", Moment),
+    Column("mailed_at", Moment),
+    Column("recovery_mailed_at", Moment),
+    Column("posted_at", Moment),
+    Column("recovery_posted_at", Moment),
+    Column("post_due_at", Moment),
+    Column("post_attempts", Integer, nullable=False, default=0),
+    Column("post_error", Text, nullable=False, default=""),
+    Index("incidents_unfinished", "name", "subject", unique=True, sqlite_where=text("recovered_at is null"),
+          postgresql_where=text("recovered_at is null")),
+    Index("incidents_post", "post_due_at", sqlite_where=text("post_due_at is not null"),
+          postgresql_where=text("post_due_at is not null")),
+    sqlite_autoincrement=True,
+)  # fmt: skip
 
 suppressions = Table(
     "suppressions",
