@@ -538,11 +538,18 @@ def load_settings(path: Path, folder: Path | None = None) -> Settings:
         if isinstance(error, SettingsError):
             raise ConfigError("environment", "", str(error), "Write lists and tables as JSON there") from error
         raise complaint(_source(path, error), Settings, error) from error
-    if settings.operator in settings.own_addresses:
+    if settings.operator and _is_read(settings, settings.operator):
         problem = f"{settings.operator} is read by this program, and an alert must not become a ticket"
         raise ConfigError(str(path), "operator", problem, "Name a person's own address")
     _resolve(settings, folder or path.resolve().parent)
     return settings
+
+
+def _is_read(settings: Settings, address: str) -> bool:
+    """Whether mail to an address, or to the one before its `+`, ends in a mailbox of this program."""
+    local, _, domain = address.partition("@")
+    ours = settings.own_addresses | {mailbox.login.lower() for mailbox in settings.mailbox}
+    return bool({address, f"{local.partition('+')[0]}@{domain}"} & ours)
 
 
 def _source(path: Path, error: ValidationError) -> Path:

@@ -123,7 +123,9 @@ class SmtpTransport:
         token = await asyncio.to_thread(tokens.token)
         try:
             return await self._with_token(token)
-        except SignInError:
+        except SignInError as error:
+            if error.__cause__ is None:
+                raise  # not the token was refused: the server takes none
             # It may have been withdrawn before its time: once more, with one that was just made.
             return await self._with_token(await asyncio.to_thread(tokens.token, token))
 

@@ -35,7 +35,7 @@ def status(ctx: click.Context, json_: bool) -> None:
         print_json(found)
     else:
         _show(found)
-    if found["problems"]:
+    if found["problems"] or "problem" in found["rules"]:
         ctx.exit(EXIT_FINDINGS)
 
 
@@ -114,7 +114,7 @@ def _show(found: Mapping[str, Any]) -> None:
         grid.add_row(Text(label, style="bold"), Text(words, style=style))
     console.print(grid)
     console.print()
-    if not found["problems"]:
+    if not found["problems"] and "problem" not in found["rules"]:
         console.print(Text("Nothing needs a person.", style="green"))
     for problem in found["problems"]:
         since = f" (since {_ago(problem['opened_at'], found['at'])})" if problem["opened_at"] else ""

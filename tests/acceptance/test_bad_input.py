@@ -67,6 +67,12 @@ WRONG_SETTINGS = {
     "a mailbox without a url": ("[[mailbox]]\nname = 'support'", "mailbox.0.url", "Add it"),
     "two mailboxes of one name": ("[[mailbox]]\nurl = 'maildir:a'\n[[mailbox]]\nurl = 'maildir:b'", "mailbox", "name"),
     "an operator who is us": ("operator = 'support@helpdesk.example'", "operator", "person's own address"),
+    "an operator behind a plus": ("operator = 'support+ops@helpdesk.example'", "operator", "person's own address"),
+    "an operator whose mailbox is read": (
+        "operator = 'desk@kestova.example'\n[[mailbox]]\nurl = 'imaps://m.example'\nuser = 'desk@kestova.example'",
+        "operator",
+        "person's own address",
+    ),
     "a webhook that is no URL": ("[alerts]\nwebhook_url = 'chat.kestova.example'", "alerts.webhook_url", "https://"),
     "a webhook without a host": ("[alerts]\nwebhook_url = 'https:///hook'", "alerts.webhook_url", "https://"),
     "a negative threshold": ("[alerts]\nsilent_minutes = -1", "alerts.silent_minutes", "0"),

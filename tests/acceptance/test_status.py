@@ -153,7 +153,10 @@ def test_a_database_of_another_version_is_left_alone(tmp_path: Path, db: Databas
 def test_a_rules_file_that_is_wrong_is_said_beside_the_rest(tmp_path: Path, db: Database) -> None:
     path = tmp_path / "settings.toml"
     path.write_text('rules = "none.toml"\n' + path.read_text())
-    said = run(tmp_path, "status").stdout.decode()
+    done = run(tmp_path, "status")
+    said = done.stdout.decode()
+    assert done.returncode == 1
+    assert "Nothing needs a person" not in said
     assert "none.toml" in said
     assert "support: polled" in said
 

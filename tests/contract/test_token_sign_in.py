@@ -331,10 +331,11 @@ def test_smtp_that_is_busy_is_unreachable(tokens: TokenServer, source: TokenSour
     assert len(sink.tries) == 1, "a token that was not refused is not replaced"
 
 
-def test_smtp_without_token_sign_in_says_so(source: TokenSource) -> None:
+def test_smtp_without_token_sign_in_says_so(tokens: TokenServer, source: TokenSource) -> None:
     with Scripted(offers=("AUTH PLAIN LOGIN",)) as server, pytest.raises(SignInError, match="LOGIN, PLAIN"):
         with_transport(one, lambda: sending(source, server.port))
     assert [line for line in server.lines if line.startswith("AUTH")] == []
+    assert len(tokens.asked) == 1
 
 
 def test_a_server_that_lets_us_in_and_send_nothing_is_a_sign_in_error(source: TokenSource) -> None:

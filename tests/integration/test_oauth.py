@@ -103,7 +103,7 @@ def test_withdrawn_consent_is_one_sign_in_failure_and_asked_about_once(
     assert len(failed) == 1
     assert failed[0]["next_try_in"] > 200, "a refusal is not tried in a hurry"
     assert len(tokens.asked) == asked + 1
-    assert "invalid_grant" in rows(tmp_path, "select last_error from cursors")[0]["last_error"]
+    assert "invalid_grant" in rows(tmp_path, "select last_error from mailboxes")[0]["last_error"]
     tokens.refresh.add("consented again")
     (tmp_path / "refresh-token").write_text("consented again")
     assert once(settings) == 1
