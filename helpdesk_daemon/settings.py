@@ -548,8 +548,7 @@ def load_settings(path: Path, folder: Path | None = None) -> Settings:
 def _is_read(settings: Settings, address: str) -> bool:
     """Whether mail to an address, or to the one before its `+`, ends in a mailbox of this program."""
     local, _, domain = address.partition("@")
-    ours = settings.own_addresses | {mailbox.login.lower() for mailbox in settings.mailbox}
-    return bool({address, f"{local.partition('+')[0]}@{domain}"} & ours)
+    return bool({address, f"{local.partition('+')[0]}@{domain}"} & settings.polled)
 
 
 def _source(path: Path, error: ValidationError) -> Path:
