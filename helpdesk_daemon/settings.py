@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import (
@@ -235,6 +235,13 @@ class MailboxTable(Secret):
     idle: bool = True
     timeout: float = Field(default=30.0, gt=0)
     ca_file: Path | None = None
+    sent_folder: str = ""
+    sent_copies: Literal["answers", "all"] = "answers"
+    rules: Path | None = None
+    templates: Path | None = None
+    identity: IdentityTable = Field(default_factory=lambda: IdentityTable())
+    screening: ScreeningTable = Field(default_factory=lambda: ScreeningTable())
+    smtp: SmtpTable = Field(default_factory=lambda: SmtpTable())
 
     @field_validator("url")
     @classmethod
@@ -254,12 +261,19 @@ class MailboxTable(Secret):
     def _possible(self) -> MailboxTable:
         if self.url.startswith("maildir:") and self.touch.startswith("keyword "):
             raise ValueError('A Maildir has no keywords: write touch = "nothing", "seen", "flagged" or "move FOLDER"')
+        if self.sent_folder and self.sent_folder.upper() == self.folder.upper():
+            raise ValueError("Name another sent_folder: mail is read from that one")
         return self
 
     @property
     def endpoint(self) -> Endpoint:
         """Where it is."""
         return _endpoint(self.url, ("imaps", "imap", "maildir"))
+
+    @property
+    def folder(self) -> str:
+        """The IMAP folder that is read; empty for a Maildir."""
+        return "" if self.endpoint.scheme == "maildir" else self.endpoint.path or "INBOX"
 
     @property
     def login(self) -> str:
@@ -401,6 +415,21 @@ class LogTable(Table):
     format: Literal["auto", "pretty", "json"] = "auto"
 
 
+SIGN_IN = (*Secret.model_fields, "user")
+# What is not taken over from the top-level table where a mailbox's own table has one of these keys.
+BELONGS = {"address": ("also",), "url": SIGN_IN} | dict.fromkeys(SIGN_IN, SIGN_IN)
+T = TypeVar("T", bound=Table)
+
+
+def _over(top: T, own: T) -> T:
+    """A mailbox's table, with what it leaves out taken from the top-level one; that one itself where it has none."""
+    given = own.model_fields_set
+    if not given:
+        return top
+    kept = {name for key in given for name in BELONGS.get(key, ()) if name in type(own).model_fields} | given
+    return top.model_copy(update={name: getattr(own, name) for name in kept})
+
+
 class Settings(BaseSettings):
     """Everything an operator sets. Environment `HELPDESK_SMTP__URL` overrides `[smtp] url`."""
 
@@ -431,6 +460,16 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _complete(self) -> Settings:
+        """Each mailbox has all its tables from here on: its own, over the top-level ones."""
+        for box in self.mailbox:
+            box.rules, box.templates = box.rules or self.rules, box.templates or self.templates
+            box.identity = _over(self.identity, box.identity)
+            box.screening = _over(self.screening, box.screening)
+            box.smtp = _over(self.smtp, box.smtp)
+        return self
+
+    @model_validator(mode="after")
     def _accounts(self) -> Settings:
         """Tokens are shared by account, so one account has one table."""
         found: dict[tuple[object, ...], OAuthTable] = {}
@@ -457,12 +496,24 @@ class Settings(BaseSettings):
     @property
     def accounts(self) -> tuple[MailboxTable | SmtpTable, ...]:
         """Every table that signs in somewhere."""
-        return (*self.mailbox, self.smtp)
+        return (*self.mailbox, *self.senders.values())
 
     @property
     def own_addresses(self) -> frozenset[str]:
-        """Every address that customers may write to."""
-        return frozenset({self.identity.address, *self.identity.also})
+        """Every address that customers may write to, of all mailboxes."""
+        identities = (self.identity, *(box.identity for box in self.mailbox))
+        return frozenset(address for who in identities for address in (who.address, *who.also))
+
+    @property
+    def polled(self) -> frozenset[str]:
+        """Addresses whose mail comes back to us: ours, and the accounts whose INBOX is read."""
+        logins = {box.login.lower() for box in self.mailbox if box.folder.upper() == "INBOX"}
+        return self.own_addresses | {login for login in logins if "@" in login}
+
+    @property
+    def senders(self) -> dict[str, SmtpTable]:
+        """The ways out: by name, the mailboxes that have their own; under an empty name, that of all others."""
+        return {"": self.smtp} | {box.name: box.smtp for box in self.mailbox if box.smtp is not self.smtp}
 
 
 def load_settings(path: Path, folder: Path | None = None) -> Settings:
@@ -497,8 +548,7 @@ def load_settings(path: Path, folder: Path | None = None) -> Settings:
 def _is_read(settings: Settings, address: str) -> bool:
     """Whether mail to an address, or to the one before its `+`, ends in a mailbox of this program."""
     local, _, domain = address.partition("@")
-    ours = settings.own_addresses | {mailbox.login.lower() for mailbox in settings.mailbox}
-    return bool({address, f"{local.partition('+')[0]}@{domain}"} & ours)
+    return bool({address, f"{local.partition('+')[0]}@{domain}"} & settings.polled)
 
 
 def _source(path: Path, error: ValidationError) -> Path:
@@ -511,8 +561,9 @@ def _source(path: Path, error: ValidationError) -> Path:
 def _resolve(settings: Settings, folder: Path) -> None:
     """Make every path absolute, from the folder of the file it stands in."""
     settings.data_dir = folder / settings.data_dir
+    senders = settings.senders
     for holder, names in (
-        (settings, ("rules", "templates")),
+        *((table, ("rules", "templates")) for table in (settings, *settings.mailbox)),
         (settings.model, ("folder",)),
         *((table, ("password_file", "ca_file")) for table in settings.accounts),
         *((table.oauth, OAUTH_FILES) for table in settings.accounts if table.oauth),
@@ -521,9 +572,11 @@ def _resolve(settings: Settings, folder: Path) -> None:
         for name in names:
             if getattr(holder, name) is not None:
                 setattr(holder, name, folder / getattr(holder, name))
-    for table in settings.accounts:
+    with_url: list[tuple[str, MailboxTable | SmtpTable]] = [(f"mailbox.{box.name}", box) for box in settings.mailbox]
+    with_url += [(f"mailbox.{name}.smtp" if name else "smtp", table) for name, table in senders.items()]
+    for place, table in with_url:
         if table.ca_file is not None and not table.ca_file.is_file():
-            key = f"mailbox.{table.name}.ca_file" if isinstance(table, MailboxTable) else "smtp.ca_file"
+            key = f"{place}.ca_file"
             raise ConfigError(str(table.ca_file), key, "the file does not exist", "Name a PEM file")
         if table.endpoint.scheme == "maildir":
             table.url = f"maildir:{quote(str(folder / table.endpoint.path))}"
