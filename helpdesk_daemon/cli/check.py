@@ -191,7 +191,7 @@ def _plus_addressing(settings: Settings) -> str:
     transport = transport_of(settings, tokens, table.name if table.name in settings.senders else "")
     if not can_probe(transport):
         return "not probed: mail does not leave this machine"
-    loop_value = load_signer(settings.data_dir).loop_value(identity.address)
+    loop_value = load_signer(settings.data_dir).loop_value(settings.identity.address)  # the one of all mailboxes
     box = mailbox_of(table.model_copy(update={"touch": "nothing"}), SystemClock(), tokens)
     folders = [box.folder, *([table.touch.removeprefix("move ")] if table.touch.startswith("move ") else [])]
     said = probed(box, folders, transport, make_probe(identity.address, loop_value, datetime.now(UTC)))
