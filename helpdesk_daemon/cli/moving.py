@@ -43,7 +43,7 @@ def carry_out(ctx: click.Context, plan: Plan, tickets: Sequence[str], *words: st
     from helpdesk_daemon.adapters.store.decisions import Decisions
     from helpdesk_daemon.ports import Question, changed
     from helpdesk_daemon.tickets.tracking import Signer, read_tracking_id
-    from helpdesk_daemon.wiring import database, desk_of, open_store, routing_of
+    from helpdesk_daemon.wiring import database, desks_of, open_store, routings_of
 
     settings, clock = settings_of(ctx), SystemClock()
     path = database(settings)
@@ -53,12 +53,14 @@ def carry_out(ctx: click.Context, plan: Plan, tickets: Sequence[str], *words: st
     if "" in ids:
         raise click.ClickException(f"{tickets[ids.index('')]!r} is no tracking ID; one looks like HD-7K3M9QX2")
     signer = load_signer(settings.data_dir)
-    desk = desk_of(settings, routing_of(settings), signer)
-    # The oldest key: a daemon that has been running since before a rotation knows no newer one.
-    desk = replace(desk, composer=replace(desk.composer, signer=Signer(signer.keys[::-1])))
+    desks = desks_of(settings, routings_of(settings), signer)
     before: list[Ticket] = []
 
     def planned(known: Known) -> list[Outcome]:
+        named = known.tickets.get(ids[-1])  # of two, the one that goes on
+        desk = desks.of(named.mailbox if named else "")
+        # The oldest key: a daemon that has been running since before a rotation knows no newer one.
+        desk = replace(desk, composer=replace(desk.composer, signer=Signer(signer.keys[::-1])))
         found = plan(desk, known, operator(), clock.now(), *ids, *words)
         before.append(known.tickets[ids[0]])
         return found

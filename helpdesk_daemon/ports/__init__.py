@@ -8,6 +8,7 @@ from helpdesk_daemon.ports.records import (
     Arrival,
     Audit,
     Change,
+    Copy,
     Due,
     Known,
     Label,
@@ -18,8 +19,8 @@ from helpdesk_daemon.ports.records import (
     changed,
     difference,
 )
-from helpdesk_daemon.ports.sending import Transport
-from helpdesk_daemon.ports.store import ArrivalStore, DecisionStore, ExampleStore, OutboxStore
+from helpdesk_daemon.ports.sending import SentFolder, Transport
+from helpdesk_daemon.ports.store import ArrivalStore, CopyStore, DecisionStore, ExampleStore, OutboxStore
 
 __all__ = [
     "Arrival",
@@ -27,6 +28,8 @@ __all__ = [
     "Audit",
     "Change",
     "Clock",
+    "Copy",
+    "CopyStore",
     "Cursor",
     "DecisionStore",
     "Due",
@@ -46,6 +49,7 @@ __all__ = [
     "Quota",
     "Reached",
     "Sent",
+    "SentFolder",
     "Stored",
     "Transport",
     "Trouble",

@@ -1,39 +1,125 @@
-"""Tell a second copy of a mail from a second mail."""
+"""After stage three: file copies of what was sent in a mailbox's Sent folder; nobody's mail waits for it."""
 
 from __future__ import annotations
 
-from helpdesk_daemon.mail.signature import is_footer
-from helpdesk_daemon.stages.case import Case
+import random
+
+from helpdesk_daemon.errors import ConfigError, HelpdeskError, PermanentError, SignInError, StoreError, TransientError
+from helpdesk_daemon.lanes import Lane, Wake
+from helpdesk_daemon.log import get
+from helpdesk_daemon.outgoing import retry
+from helpdesk_daemon.ports import Audit, Clock, Copy, CopyStore, Reached, SentFolder, pass_by
+
+READ = 20  # copies read at once
+SIGN_IN_PAUSE = 300.0
+MAX_REFUSALS = 12  # over about eight hours
 
 
-def copy_of(case: Case) -> str:
-    """What a mail is a copy of; empty when it is none.
+class Copies:
+    """Files the copies of one mailbox.
 
-    A list or a second address changes a mail on its way: trace headers, a footer, a word in the subject. Copies
-    share Message-ID, sender, words and files. Mails that share a Message-ID alone are different mails.
+    A server that is down is tried again, as a mail server is; a refusal is counted against the mail it is about.
+
+    Args:
+        folder: to file in.
+        store: says what is still to be filed.
+        clock: tells the time.
+        lane: the folder's own thread.
+        db: the database's thread.
+        reached: named moments, for crash tests.
     """
-    earlier = case.known.digests.get(case.arrival.digest, case.arrival.id)
-    if earlier < case.arrival.id:
-        return f"copy of arrival {earlier}"
-    mine = case.stored("", "")
-    for other in case.known.copies.get(mine.message_id, ()) if mine.message_id else ():
-        sender = other.sender.rpartition("<")[2].rstrip(">")
-        if other.kind == "held":  # the copy that came straight from its sender may pass where this one did not
-            continue
-        if sender == case.message.sender.email and other.files == mine.files and _alike(other.new_text, mine.new_text):
-            return f"copy of a mail on {other.ticket}: same Message-ID, sender, text and files"
-    return ""
 
+    def __init__(
+        self, folder: SentFolder, store: CopyStore, clock: Clock, lane: Lane, db: Lane, reached: Reached = pass_by
+    ) -> None:
+        self._folder, self._store, self._clock, self._lane, self._db = folder, store, clock, lane, db
+        self._reached = reached
+        self.mailbox = folder.mailbox
+        self._log = get("copies").bind(mailbox=folder.mailbox)
+        self._stopping = False
+        self.wake, self._stop = Wake(), Wake()
 
-def _alike(one: str, other: str) -> bool:
-    """Whether two texts are the same but for a footer below one of them."""
-    short, long = sorted((one.split("\n"), other.split("\n")), key=len)
-    short_words, long_words = " ".join(short).split(), " ".join(long).split()
-    if short_words == long_words:
-        return True
-    words = 0
-    for at, line in enumerate(long):
-        if words == len(short_words) and line.strip():
-            return long_words[:words] == short_words and is_footer(long[at:])
-        words += len(line.split())
-    return False
+    async def drain(self) -> int:
+        """Try to file every copy that waits, once.
+
+        Returns:
+            How many were refused and are to be tried again.
+
+        Raises:
+            TransientError, SignInError, ConfigError: the folder cannot be reached.
+        """
+        refused, last = 0, 0
+        while not self._stopping and (batch := await self._db(self._store.wanted, self.mailbox, last, READ)):
+            for copy in batch:
+                refused += await self._file(copy)
+                last = copy.id
+        if last:
+            await self.close()
+        return refused
+
+    async def _file(self, copy: Copy) -> bool:
+        """File one copy; True when it was refused and is to be tried again."""
+        try:
+            fresh = await self._lane(self._folder.file, copy)
+        except PermanentError as error:
+            return await self._refused(copy, str(error))
+        except HelpdeskError as error:
+            if self._clock.now() - copy.sent_at > retry.GIVE_UP:
+                await self._settle(copy, "given up", "given_up", str(error))
+            raise
+        except Exception as error:  # a bug in one mail must not stop the others
+            return await self._refused(copy, repr(error))
+        self._reached("copies.filed")
+        await self._settle(copy, "copied", "filed", "" if fresh else "it was there already")
+        return False
+
+    async def _refused(self, copy: Copy, why: str) -> bool:
+        """Count a refusal; True when another try is left."""
+        if copy.attempts + 1 < MAX_REFUSALS:
+            await self._settle(copy, "wanted", "refused", why)
+            return True
+        await self._settle(copy, "given up", "given_up", why)
+        return False
+
+    async def _settle(self, copy: Copy, state: str, verb: str, why: str) -> None:
+        line = Audit(f"copy.{verb}", {"outbox": copy.id, "mailbox": self.mailbox, "reason": why}, copy.ticket)
+        await self._db(self._store.settle, copy.id, state, line)
+        level = self._log.info if verb == "filed" else self._log.warning
+        level(f"copy.{verb}", outbox=copy.id, ticket=copy.ticket, reason=why)
+
+    async def run(self) -> None:
+        """File whenever woken, until `stop`.
+
+        Raises:
+            StoreError: the database cannot be written; nothing goes on without it.
+        """
+        failures = 0
+        while not self._stopping:
+            try:
+                problem, least = "copies were refused" if await self.drain() else "", 0.0
+            except StoreError:
+                raise
+            except TransientError as error:
+                problem, least = str(error), 0.0
+            except (SignInError, ConfigError) as error:
+                problem, least = str(error), SIGN_IN_PAUSE
+            failures = failures + 1 if problem else 0
+            if problem:
+                wait = retry.delay(failures, random.random()).total_seconds()  # noqa: S311  spreads, guards nothing
+                await self._pause(problem, max(wait, least), failures)
+            else:
+                await self.wake.wait()
+
+    async def _pause(self, problem: str, seconds: float, failures: int) -> None:
+        self._log.error("copies.failed", error=problem, next_try_in=round(seconds), failures=failures)
+        await self._stop.wait(seconds)
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self._lane(self._folder.close)
+
+    def stop(self) -> None:
+        """End after the copy in hand."""
+        self._stopping = True
+        self._stop()
+        self.wake()

@@ -8,8 +8,8 @@ from helpdesk_daemon.ports import Arrival, Known, Outcome, changed
 from helpdesk_daemon.stages.answers import agent_reply
 from helpdesk_daemon.stages.bounces import bounced
 from helpdesk_daemon.stages.case import Case
-from helpdesk_daemon.stages.copies import copy_of
 from helpdesk_daemon.stages.opening import open_ticket
+from helpdesk_daemon.stages.repeats import copy_of
 from helpdesk_daemon.stages.replies import append, customer_reply
 from helpdesk_daemon.tickets.ticket import SPAM, State, Ticket
 from helpdesk_daemon.tickets.tracking import Party
