@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from helpdesk_daemon.adapters.store.arrivals import unpack
-from helpdesk_daemon.adapters.store.schema import arrivals, messages
+from helpdesk_daemon.adapters.store.schema import arrivals, messages, tickets
 from helpdesk_daemon.ports import Stored
 
 
@@ -20,7 +20,12 @@ def _stored(row: Row[Any]) -> Stored:
 def copies(connection: Connection, message_ids: Iterable[str]) -> dict[str, list[Stored]]:
     """Mails on tickets by Message-ID, for identifiers that some carry."""
     found: dict[str, list[Stored]] = {}
-    wanted = select(messages).where(messages.c.message_id.in_(list(message_ids))).order_by(messages.c.id)
+    wanted = (
+        select(messages)
+        .join(tickets, tickets.c.id == messages.c.ticket)  # a mail whose ticket is gone is no reason to pass one by
+        .where(messages.c.message_id.in_(list(message_ids)))
+        .order_by(messages.c.id)
+    )
     for row in connection.execute(wanted):
         found.setdefault(row.message_id, []).append(_stored(row))
     return found
