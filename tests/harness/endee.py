@@ -1,0 +1,458 @@
+"""A server that behaves as Endee was seen to behave, traps included; v1 as measured, v2 as the official SDK expects.
+
+Filters are left out: the daemon never sends one. With recorded exchanges at hand, a recorded request is answered as
+it was recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+import zlib
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack
+import numpy as np
+
+from helpdesk_daemon.triage.vote import Vectors
+
+JSON, MSGPACK = "application/json", "application/msgpack"
+NO_INDEX = '{"error":"Index does not exist"}'
+NO_FILES = '{"error":"Required files missing for index: endee/%s"}'
+NO_SEARCH = '{"error":"Index not found or search failed"}'
+NO_VECTOR = '{"error":"Vector with the given ID does not exist"}'
+BUSY = (
+    '{"error":"Failed to begin transaction: MDBX_BUSY: Another write transaction is running,'
+    ' or environment is already used while opening with MDBX_EXCLUSIVE flag"}'
+)
+PRECISIONS = ("binary", "float16", "float32", "int16", "int8")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request as it came."""
+
+    method: str
+    path: str
+    headers: dict[str, str]  # names in lower case
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer to send."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = ""
+
+    @classmethod
+    def text(cls, status: int, words: str, content_type: str = "") -> Answer:
+        return cls(status, words.encode(), content_type)
+
+
+@dataclass(slots=True)
+class Stored:
+    """One index: what is on disk, and what the graph finds."""
+
+    name: str
+    dimension: int
+    space: str = "cosine"
+    precision: str = "int16"
+    made: int = 0
+    objects: dict[str, list[Any]] = field(default_factory=dict)  # id → [meta, filter, norm, vector]
+    saved: set[str] = field(default_factory=set)
+    ghosts: set[str] = field(default_factory=set)  # on disk, but no longer in the graph
+    ids: list[str] | None = None
+    matrix: Vectors = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
+
+    def put(self, id_: str, row: list[Any]) -> None:
+        self.objects[id_] = row
+        self.ids = None
+
+    def take(self, id_: str) -> bool:
+        self.ids = None
+        self.ghosts.discard(id_)
+        self.saved.discard(id_)
+        return self.objects.pop(id_, None) is not None
+
+    def found(self) -> list[str]:
+        """What the graph knows, with `matrix` in step."""
+        if self.ids is None:
+            self.ids = [id_ for id_ in self.objects if id_ not in self.ghosts]
+            rows = [self.objects[id_][3] for id_ in self.ids]
+            self.matrix = np.array(rows, dtype=np.float32).reshape(len(rows), self.dimension)
+        return self.ids
+
+
+Fault = Callable[[Asked], str | Answer | None]
+
+
+class EndeeServer:
+    """The server, on a thread.
+
+    Args:
+        generation: 1 or 2.
+        token: asked for where one is needed; an empty one leaves v1 open.
+        recall: share of the true neighbours that a search finds.
+        recorded: (request, answer) pairs that win over behaviour, each request's answers in order.
+
+    Attributes:
+        fault: called with each request; returns None, an Answer to give instead, `hang`, `drop` or `garbage`.
+        stale: added to every count.
+        asked: every request.
+    """
+
+    def __init__(
+        self, generation: int = 1, token: str = "secret", recall: float = 1.0,
+        recorded: Iterable[tuple[Asked, Answer]] = (), port: int = 0,
+    ) -> None:  # fmt: skip
+        self.generation, self.token, self.recall, self.port = generation, token, recall, port
+        self.indexes: dict[str, Stored] = {}
+        self.fault: Fault = lambda asked: None
+        self.stale, self.frozen, self.leaked = 0, False, False
+        self.asked: list[Asked] = []
+        self.clock = 1_795_350_794
+        self._recorded: dict[tuple[str, str, str, str, bytes], deque[Answer]] = defaultdict(deque)
+        for asked, answer in recorded:
+            self._recorded[self._key(asked)].append(answer)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> EndeeServer:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Listen, on the same port as before."""
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._serve, args=(ready,), daemon=True)
+        self._thread.start()
+        assert ready.wait(10)
+
+    def stop(self) -> None:
+        """Stop listening and hang up on everybody."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(10)
+
+    def kill(self) -> None:
+        """As by SIGKILL: the graph since the last save is gone, the objects on disk are not."""
+        self.stop()
+        self.frozen = self.leaked = False
+        for index in self.indexes.values():
+            index.ghosts = set(index.objects) - index.saved
+            index.ids = None
+
+    def save(self) -> None:
+        """As a clean shutdown or ten thousand updates do."""
+        for index in self.indexes.values():
+            index.saved = set(index.objects) - index.ghosts
+
+    def count(self, name: str) -> int:
+        """What the server would say."""
+        return len(self.indexes[name].found()) + self.stale
+
+    # The wire
+
+    def _serve(self, ready: threading.Event) -> None:
+        async def main() -> None:
+            self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+            server = await asyncio.start_server(self._session, "127.0.0.1", self.port, limit=2**26)
+            self.port = server.sockets[0].getsockname()[1]
+            ready.set()
+            await self._stop.wait()
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+        asyncio.run(main())
+
+    async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            while await self._exchange(reader, writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.transport.abort()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request and its answer; False when the connection is to end."""
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip().split("\r\n")
+        method, _, rest = first.partition(" ")
+        path = rest.rpartition(" HTTP/")[0]
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        asked = Asked(method, path, headers, body)
+        self.asked.append(asked)
+        answer = self.fault(asked) or self.answer(asked)
+        if answer == "drop":
+            return False
+        if answer == "garbage":
+            writer.write(b"\x00\xff\x00garbage, no HTTP at all\r\n\r\n" * 20)
+            return False
+        if self.frozen or answer == "hang":
+            await asyncio.sleep(3_600)
+        assert isinstance(answer, Answer)
+        kind = f"Content-Type: {answer.content_type}\r\n" if answer.content_type else ""
+        head = f"HTTP/1.1 {answer.status} x\r\n{kind}Content-Length: {len(answer.body)}\r\nServer: Crow/master\r\n\r\n"
+        writer.write(head.encode() + answer.body)
+        await writer.drain()
+        return True
+
+    # What is answered
+
+    @staticmethod
+    def _key(asked: Asked) -> tuple[str, str, str, str, bytes]:
+        kinds = (asked.headers.get("authorization", ""), asked.headers.get("content-type", ""))
+        return (asked.method, asked.path, *kinds, asked.body)
+
+    def answer(self, asked: Asked) -> Answer:
+        """What the server answers; public, so that a test can ask without a socket."""
+        if kept := self._recorded.get(self._key(asked)):
+            return kept.popleft() if len(kept) > 1 else kept[0]
+        prefix = f"/api/v{self.generation}/"
+        if not asked.path.startswith(prefix):
+            return Answer.text(404, "App not found")
+        path = asked.path.removeprefix(prefix)
+        if path == "health":
+            return Answer.text(200, f'{{"timestamp":{time.time_ns()},"status":"ok"}}')
+        if path == "stats":
+            return Answer.text(200, '{"total_requests":0,"uptime":0,"version":"1.3.0"}')
+        if refused := self._refused(asked):
+            return refused
+        return self._v1(asked, path) if self.generation == 1 else self._v2(asked, path)
+
+    def _refused(self, asked: Asked) -> Answer | None:
+        given = asked.headers.get("authorization")
+        if not self.token or given == self.token:
+            return None
+        return Answer.text(401, "Authorization header required" if given is None else "Invalid token")
+
+    def _v1(self, asked: Asked, path: str) -> Answer:
+        match asked.method, path.split("/"):
+            case "POST", ["index", "create"]:
+                return self._create(asked.body)
+            case "GET", ["index", "list"]:
+                rows = [self._row(index) for _, index in sorted(self.indexes.items())]
+                return Answer.text(200, json.dumps({"indexes": rows}, separators=(",", ":")), JSON)
+            case "GET", ["index", name, "info"]:
+                index = self.indexes.get(name)
+                return Answer.text(200, self._info(index), JSON) if index else Answer.text(404, NO_INDEX)
+            case "DELETE", ["index", name, "delete"] if name:
+                return (
+                    Answer.text(200, "Index deleted successfully")
+                    if self.indexes.pop(name, None)
+                    else Answer.text(404, '{"error":"Index not found"}')
+                )
+            case "POST", ["index", name, "vector", "insert"]:
+                return self._insert(name, asked)
+            case "POST", ["index", name, "vector", "get"]:
+                return self._get(name, asked.body)
+            case "DELETE", ["index", name, "vector", id_, "delete"]:
+                if name not in self.indexes:
+                    return Answer.text(400, NO_FILES % name)
+                gone = self.indexes[name].take(id_)  # the path is not percent-decoded
+                return Answer.text(200, "Vector deleted successfully") if gone else Answer.text(404, NO_VECTOR)
+            case "POST", ["index", name, "search"]:
+                return self._search(name, asked.body)
+            case "DELETE", ["index", *_]:
+                return Answer.text(405, "405 Method Not Allowed\r\n")
+        return Answer.text(404, "App not found")
+
+    def _create(self, body: bytes) -> Answer:
+        try:
+            wanted = json.loads(body)
+        except ValueError:
+            return Answer.text(400, '{"error":"Invalid JSON"}')
+        if not {"index_name", "dim", "space_type"} <= set(wanted):
+            return Answer.text(400, '{"error":"Missing required parameters"}')
+        name, dimension = wanted["index_name"], int(wanted["dim"])
+        space, precision = wanted["space_type"], wanted.get("precision", "int16")
+        refusals = (
+            (400, "Dimension must be between 2 and 16384", not 2 <= dimension <= 16_384),
+            (
+                400,
+                "Legacy sparse fields are not supported. Use sparse_model with one of: None, default, endee_bm25",
+                "sparse_dim" in wanted,
+            ),
+            (400, "M must be between 4 and 512", not 4 <= wanted.get("M", 16) <= 512),
+            (400, f"Invalid precision. Must be one of: {', '.join(PRECISIONS)}", precision not in PRECISIONS),
+            (409, f"Unknown space type: {space}", space not in ("cosine", "l2", "ip")),
+            (409, "Index with this name already exists for this user", name in self.indexes),
+        )
+        for status, words, holds in refusals:
+            if holds:
+                return Answer.text(status, json.dumps({"error": words}, separators=(",", ":")))
+        self.clock += 1
+        self.indexes[name] = Stored(name, dimension, space, precision, self.clock)
+        return Answer.text(200, "Index created successfully")
+
+    def _row(self, index: Stored) -> dict[str, Any]:
+        return {
+            "name": index.name, "total_elements": len(index.found()) + self.stale, "dimension": index.dimension,
+            "sparse_model": "None", "space_type": index.space, "precision": index.precision, "checksum": -1, "M": 16,
+            "created_at": index.made,
+        }  # fmt: skip
+
+    def _info(self, index: Stored) -> str:
+        row = self._row(index)
+        said = {key: row[key] for key in row if key not in ("name", "created_at")}
+        return json.dumps(said | {"ef_con": 128, "lib_token": "0" * 32}, separators=(",", ":"))
+
+    def _insert(self, name: str, asked: Asked) -> Answer:
+        kind = asked.headers.get("content-type")
+        if kind not in (JSON, MSGPACK):
+            return Answer.text(400, "Content-Type must be application/msgpack or application/json")
+        index = self.indexes.get(name)
+        if index is None:
+            return Answer.text(400, NO_FILES % name)
+        if kind == JSON:
+            found = json.loads(asked.body)
+            rows = [
+                [o["id"], o.get("meta", "").encode(), o.get("filter", ""), o.get("norm", 1), o["vector"]]
+                for o in (found if isinstance(found, list) else [found])
+            ]
+        else:
+            try:
+                rows = msgpack.unpackb(asked.body, raw=False, strict_map_key=False)
+            except msgpack.FormatError:
+                return Answer.text(400, '{"error":"parse error"}')
+            except ValueError:
+                return Answer.text(400, '{"error":"insufficient bytes"}')
+            if not all(isinstance(row, list) for row in rows):
+                return Answer.text(400, '{"error":"std::bad_cast"}')
+        return self._keep(index, rows)
+
+    def _keep(self, index: Stored, rows: list[list[Any]]) -> Answer:
+        """The traps: a wrong dimension leaks a transaction, and the next insert freezes the server."""
+        if not rows:
+            return Answer.text(400, '{"error":"Batch insertion failed"}')
+        if any(len(row[4]) != index.dimension for row in rows):
+            self.frozen, self.leaked = self.leaked, True
+            return Answer.text(400, BUSY)
+        if self.leaked:
+            self.frozen = True
+            return Answer.text(400, BUSY)
+        for id_, meta, filter_, norm, vector in rows:
+            index.put(str(id_), [meta if isinstance(meta, bytes) else meta.encode(), filter_, norm, vector])
+        if len(index.objects) - len(index.saved) >= 10_000:
+            index.saved = set(index.objects) - index.ghosts
+        return Answer(200)
+
+    def _get(self, name: str, body: bytes) -> Answer:
+        wanted = json.loads(body)
+        if "id" not in wanted:
+            return Answer.text(400, '{"error":"Missing required parameter \'id\'"}')
+        if not isinstance(wanted["id"], str):
+            return Answer.text(500, "500 Internal Server Error\r\n")
+        index = self.indexes.get(name)
+        if index is None or wanted["id"] not in index.objects:
+            return Answer.text(404, NO_VECTOR)
+        meta, filter_, norm, vector = index.objects[wanted["id"]]
+        row = [wanted["id"], meta, filter_, _number(norm), [_number(x) for x in vector], [], []]
+        return Answer(200, msgpack.packb(row, use_single_float=True), MSGPACK)
+
+    def _search(self, name: str, body: bytes) -> Answer:
+        try:
+            wanted = json.loads(body)
+        except ValueError:
+            wanted = {}
+        index = self.indexes.get(name)
+        if index is None and "k" in wanted:
+            return Answer.text(404, NO_SEARCH)
+        if "k" not in wanted:
+            return Answer.text(400, '{"error":"Missing required parameters: k"}')
+        if "vector" not in wanted:
+            return Answer.text(400, '{"error":"Missing query vector (dense or sparse)"}')
+        if not 1 <= wanted["k"] <= 4_096:
+            return Answer.text(400, '{"error":"k must be between 1 and 4096"}')
+        assert index is not None
+        rows = []
+        for id_, similarity in self._nearest(index, wanted["vector"], wanted["k"]):
+            meta, filter_, norm, vector = index.objects[id_]
+            shown = [_number(x) for x in vector] if wanted.get("include_vectors") else []
+            rows.append([_number(similarity), id_, meta, filter_, _number(norm), shown])
+        return Answer(200, msgpack.packb(rows, use_single_float=True), MSGPACK)
+
+    def _nearest(self, index: Stored, vector: list[float], k: int) -> list[tuple[str, float]]:
+        """The raw dot product decides; nothing is normalised, nothing is checked."""
+        ids = index.found()
+        if not ids or not vector:
+            return []
+        query = np.resize(np.array(vector, dtype=np.float32), index.dimension)
+        similarities = index.matrix @ query
+        order = np.argsort(-similarities, kind="stable")[: int(k * 1.5) + 8]
+        if self.recall < 1:
+            lost = np.random.default_rng(zlib.crc32(query.tobytes())).random(len(order)) > self.recall
+            order = order[~lost]
+        return [(ids[n], float(similarities[n])) for n in order[:k]]
+
+    def _v2(self, asked: Asked, path: str) -> Answer:
+        match asked.method, path.split("/"):
+            case "POST", ["collection"]:
+                wanted = json.loads(asked.body)
+                if wanted["name"] in self.indexes:
+                    return Answer.text(409, '{"error":"Collection already exists"}', JSON)
+                params = wanted["fields"][0]["params"]
+                self.clock += 1
+                self.indexes[wanted["name"]] = Stored(
+                    wanted["name"], params["dimension"], params["space_type"], params["precision"], self.clock
+                )
+                return Answer.text(201, json.dumps(self._collection(self.indexes[wanted["name"]])), JSON)
+            case "GET", ["collection"]:
+                rows = [self._collection(index) for index in self.indexes.values()]
+                return Answer.text(200, json.dumps({"collections": rows}), JSON)
+        name = path.split("/")[1] if "/" in path else ""
+        index = self.indexes.get(name)
+        if index is None:
+            return Answer.text(404, '{"error":"Collection not found"}', JSON)
+        match asked.method, path.split("/")[2:]:
+            case "GET", []:
+                return Answer.text(200, json.dumps(self._collection(index)), JSON)
+            case "DELETE", []:
+                del self.indexes[name]
+                return Answer.text(200, '{"message":"Collection deleted"}', JSON)
+            case "POST", ["objects"]:
+                (objects,) = msgpack.unpackb(asked.body, raw=False)
+                kept = self._keep(index, [[o[0], o[1], o[2], 1, next(iter(o[3].values()))] for o in objects])
+                return kept if kept.status != 200 else Answer.text(200, f'{{"upserted":{len(objects)}}}', JSON)
+            case "DELETE", ["objects", id_]:
+                gone = index.take(id_)
+                return Answer.text(200, f'{{"deleted":"{id_}"}}', JSON) if gone else Answer.text(404, NO_VECTOR, JSON)
+            case "POST", ["search"]:
+                ((field_name, asked_for),) = json.loads(asked.body)["fields"][0].items()
+                near = self._nearest(index, asked_for["query"], asked_for["limit"])
+                objects_map = {n: [id_, *index.objects[id_][:2]] for n, (id_, _) in enumerate(near, 100)}
+                hits = [[n, similarity] for n, (_, similarity) in enumerate(near, 100)]
+                return Answer(200, msgpack.packb([objects_map, {field_name: hits}], use_single_float=True), MSGPACK)
+        return Answer.text(404, "App not found")
+
+    @staticmethod
+    def _collection(index: Stored) -> dict[str, Any]:
+        params = {"dimension": index.dimension, "space_type": index.space, "precision": index.precision}
+        fields = [{"name": "embedding", "type": "vector", "params": params}]
+        return {"name": index.name, "fields": fields, "created_at": index.made, "layout_version": 1}
+
+
+def _number(value: float) -> float:
+    """Whole floats travel as integers."""
+    single = float(np.float32(value))
+    return int(single) if single.is_integer() else single
