@@ -13,7 +13,6 @@ from typing import Any
 
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
-from helpdesk_daemon.adapters.index_exact import ExactIndex
 from helpdesk_daemon.adapters.keys import load_digest_key, load_signer
 from helpdesk_daemon.adapters.store.arrivals import Arrivals
 from helpdesk_daemon.adapters.store.decisions import Decisions
@@ -25,15 +24,27 @@ from helpdesk_daemon.conditions import look_for_trouble
 from helpdesk_daemon.errors import HelpdeskError, SignInError, StoreError, Unreachable
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
-from helpdesk_daemon.ports import Clock, Embedder, Mailbox, Reached, Transport, Trouble, VectorIndex, pass_by
+from helpdesk_daemon.ports import (
+    Clock,
+    Embedder,
+    IndexCopy,
+    Mailbox,
+    Reached,
+    Transport,
+    Trouble,
+    VectorIndex,
+    pass_by,
+)
 from helpdesk_daemon.settings import Settings
 from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.ingest import Ingest
+from helpdesk_daemon.stages.keep_index import KeepIndex
 from helpdesk_daemon.stages.watch import Watch
 from helpdesk_daemon.wiring import (
     desk_of,
+    index_of,
     mailbox_of,
     model_folder,
     open_store,
@@ -45,6 +56,7 @@ from helpdesk_daemon.wiring import (
 )
 
 GRACE = 5.0  # seconds that a stage may take to end what it has in hand
+CATCH_UP = 30.0  # seconds that `once` spends on the index after the mail
 
 
 @dataclass(slots=True)
@@ -78,6 +90,7 @@ class App:
         self.routing = routing_of(settings)
         for table in (*settings.mailbox, settings.smtp):
             table.read_all()  # an unreadable secret is found now, not at three in the morning
+        settings.index.read()
         webhook = webhook_of(settings)
         self.engine = open_store(settings)
         self._lock = StageLock(settings.data_dir)
@@ -88,9 +101,11 @@ class App:
         examples = Examples(self.engine, self.clock)
         seed(examples)
         embedder = parts.embedder or OpenVinoEmbedder(model_folder(settings), settings.model.threads)
-        self.classifier = Classifier(
-            embedder, parts.index or ExactIndex(), examples, self.model, self.db, settings.model.wait_seconds
-        )
+        index = parts.index or index_of(settings, self.engine, self.clock)
+        self.index_lane = Lane("index")
+        copies = [index] if isinstance(index, IndexCopy) else []
+        self.copies = [KeepIndex(copy, self.index_lane, settings.index.sync_seconds) for copy in copies]
+        self.classifier = Classifier(embedder, index, examples, self.model, self.db, settings.model.wait_seconds)
         tokens = tokens_of(settings, self.clock, parts.reached)
         self.deliver = Deliver(
             Outbox(self.engine, self.clock), parts.transport or transport_of(settings, tokens), self.clock, self.db,
@@ -144,9 +159,15 @@ class App:
             except HelpdeskError as error:
                 failures.append(error)
         await self.db(self._recover)
+        if self.copies:
+            await self._prepare()
+        for copy in self.copies:
+            await copy.once(0)
         await self.decide.drain()
         try:
             await self.deliver.drain()
+            for copy in self.copies:
+                await copy.once(CATCH_UP)
         except HelpdeskError as error:
             failures.append(error)
         await self._tell()
@@ -172,7 +193,8 @@ class App:
         """
         loop = asyncio.get_running_loop()
         self._since = self.clock.now()
-        stages: list[Ingest | Decide | Deliver | Watch] = [*self.ingests, self.decide, self.deliver, self.watch]
+        stages: list[Ingest | Decide | Deliver | Watch | KeepIndex]
+        stages = [*self.ingests, self.decide, self.deliver, self.watch, *self.copies]
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
         stop = self._stop
@@ -231,7 +253,7 @@ class App:
         for ingest in self.ingests:
             with contextlib.suppress(Exception):
                 await ingest.close()
-        for lane in (*self.lanes, self.work, self.model, self.db):
+        for lane in (*self.lanes, self.work, self.model, self.index_lane, self.db):
             lane.close()
         self.engine.dispose()
         self._lock.release()

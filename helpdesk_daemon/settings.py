@@ -394,6 +394,39 @@ class ModelTable(Table):
     wait_seconds: float = Field(default=60.0, ge=0)
 
 
+class IndexTable(Table):
+    """`[index]`: what finds the nearest examples."""
+
+    kind: Literal["exact", "endee"] = "exact"
+    url: str = "http://127.0.0.1:8080"
+    name: str = Field(default="helpdesk", pattern=r"^_?[A-Za-z0-9][A-Za-z0-9_]{0,46}$")
+    token_file: Path | None = None
+    token_env: str = ""
+    timeout: float = Field(default=2.0, gt=0, le=60)
+    write_timeout: float = Field(default=60.0, gt=0)
+    ef: int = Field(default=512, ge=1, le=1024)
+    min_recall: float = Field(default=0.9, ge=0, le=1)
+    sync_seconds: float = Field(default=300.0, ge=1)
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+            raise ValueError("Write http:// or https://, a host and a port, and no path")
+        if parts.username or parts.password:
+            raise ValueError("Take the token out of the URL; use token_file, or token_env")
+        return value.rstrip("/")
+
+    def read(self) -> str:
+        """The token as it is now, empty when none is configured.
+
+        Raises:
+            ConfigError: the file cannot be read, or the variable is not set.
+        """
+        return Secret(password_file=self.token_file, password_env=self.token_env).read()
+
+
 class LogTable(Table):
     """`[log]`."""
 
@@ -417,6 +450,7 @@ class Settings(BaseSettings):
     limits: LimitsTable = LimitsTable()
     alerts: AlertsTable = AlertsTable()
     model: ModelTable = ModelTable()
+    index: IndexTable = IndexTable()
     log: LogTable = LogTable()
 
     @model_validator(mode="after")
@@ -514,6 +548,7 @@ def _resolve(settings: Settings, folder: Path) -> None:
     for holder, names in (
         (settings, ("rules", "templates")),
         (settings.model, ("folder",)),
+        (settings.index, ("token_file",)),
         *((table, ("password_file", "ca_file")) for table in settings.accounts),
         *((table.oauth, OAUTH_FILES) for table in settings.accounts if table.oauth),
         (settings.alerts, ("webhook_url_file", "webhook_secret_file", "webhook_ca_file")),
@@ -531,5 +566,5 @@ def _resolve(settings: Settings, folder: Path) -> None:
 
 KNOWN_ENVIRONMENT = frozenset(
     {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    | {f"{PREFIX}SETTINGS", f"{PREFIX}TEST_ENDEE_URL", f"{PREFIX}TEST_ENDEE_TOKEN"}
+    | {f"{PREFIX}SETTINGS", f"{PREFIX}TEST_ENDEE_URL", f"{PREFIX}TEST_ENDEE_TOKEN", f"{PREFIX}TEST_ENDEE_EXCHANGES"}
 )

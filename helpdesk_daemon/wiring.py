@@ -23,7 +23,7 @@ from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.adapters.store.migrate import migrate
 from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.outgoing.limits import Limits, Rate
-from helpdesk_daemon.ports import Clock, Example, Mailbox, Reached, Transport, Webhook, pass_by
+from helpdesk_daemon.ports import Clock, Example, Mailbox, Reached, Transport, VectorIndex, Webhook, pass_by
 from helpdesk_daemon.settings import MailboxTable, Settings, SmtpTable
 from helpdesk_daemon.tickets.tracking import Signer
 from helpdesk_daemon.triage.rules import Routing
@@ -31,6 +31,9 @@ from helpdesk_daemon.triage.rules import Routing
 if TYPE_CHECKING:
     from helpdesk_daemon.stages.case import Desk
     from helpdesk_daemon.stages.explain import Explainer
+
+if TYPE_CHECKING:
+    from helpdesk_daemon.adapters.index_guarded import GuardedIndex
 
 
 def shipped(name: str) -> Path:
@@ -188,6 +191,24 @@ def webhook_of(settings: Settings) -> Webhook | None:
     ca_file = str(table.webhook_ca_file or "")
     table.webhook(), table.webhook_secret(), trust(ca_file)  # what cannot be used is found now
     return HttpWebhook(table.webhook, table.webhook_secret, ca_file=ca_file)
+
+
+def index_of(settings: Settings, engine: Engine, clock: Clock) -> VectorIndex:
+    """The index for the `[index]` table."""
+    return ExactIndex() if settings.index.kind == "exact" else endee_of(settings, engine, clock)
+
+
+def endee_of(settings: Settings, engine: Engine, clock: Clock) -> GuardedIndex:
+    """Endee with exact search behind it, whatever `kind` says; nothing is connected yet."""
+    from helpdesk_daemon.adapters.index_endee import Endee, Server
+    from helpdesk_daemon.adapters.index_guarded import GuardedIndex
+    from helpdesk_daemon.adapters.index_sync import IndexSync
+    from helpdesk_daemon.adapters.store.index_ledger import IndexLedger
+
+    table = settings.index
+    server = Server(table.url, table.name, table.read, table.timeout, table.write_timeout, table.ef)
+    sync = IndexSync(Endee(server), IndexLedger(engine, clock), table.min_recall)
+    return GuardedIndex(Endee(server), sync, settings.data_dir / "index.lock")
 
 
 def open_store(settings: Settings) -> Engine:

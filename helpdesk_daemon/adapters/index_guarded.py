@@ -18,7 +18,7 @@ import numpy.typing as npt
 from helpdesk_daemon.adapters.endee_wire import Hit, Vector
 from helpdesk_daemon.adapters.index_endee import Endee
 from helpdesk_daemon.adapters.index_exact import ExactIndex
-from helpdesk_daemon.adapters.index_sync import TIE, Held, IndexSync, Report, alone
+from helpdesk_daemon.adapters.index_sync import TIE, TOLERANCE, Held, IndexSync, Report, alone
 from helpdesk_daemon.errors import HelpdeskError, PermanentError
 from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Example
@@ -27,7 +27,6 @@ from helpdesk_daemon.triage.vote import Neighbour, Vectors
 SPARE = 20  # neighbours asked for beyond k, so that ties and deletions at the edge cost none
 OVERLAY = 2_000  # examples the server lacks that are compared here; with more of them, all is searched here
 MOST = 4_096  # neighbours the server gives at a time
-TOLERANCE = 1e-3  # on the cosine scale; float32 sums in another order differ by less than 1e-5
 NOT_CHECKED = "not checked yet"
 Rows = npt.NDArray[np.intp]  # shape (n,), rows of the held vectors
 
@@ -50,7 +49,7 @@ class GuardedIndex:
         self._reader, self._sync, self._lock, self.wake = reader, sync, lock, wake
         self._exact = ExactIndex()
         self._view, self._changing = _View(Held(), np.zeros(0, dtype=np.intp)), threading.Lock()
-        self._verified = -1
+        self._verified, self._alarmed = -1, False
         self.trouble, self.answered = NOT_CHECKED, 0
         self._log = get("index")
         sync.distrust = self._distrust
@@ -124,11 +123,13 @@ class GuardedIndex:
         with self._changing:
             self._view = _View(self._view.held, self._lacking(self._view.held))
         was, self.trouble = self.trouble, ""
-        if was not in ("", NOT_CHECKED):
+        if self._alarmed:
             self._log.info("index.recovered", after=was)
+        self._alarmed = False
 
     def _distrust(self, trouble: str) -> None:
         if not self.trouble:
+            self._alarmed = True
             self._log.warning("index.distrusted", trouble=trouble, instead="exact search")
         self.trouble = trouble
 

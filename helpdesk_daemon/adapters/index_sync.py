@@ -27,8 +27,13 @@ BATCH = 500  # vectors a call: the server answers nobody else meanwhile
 PROBES = 8  # searches a call, so that each call stays well within its time-out
 SAMPLE = 64  # queries that recall is measured with
 MEND_STOPS = 320  # entries found in a row, newest first, after which older ones are taken to be there
+TOLERANCE = 1e-3  # on the cosine scale; float32 sums in another order differ by less than 1e-5
 LOST_SHARE = 0.1  # of the entries; from there on a rebuild is quicker than a mend
 TIE = 1e-5  # on the cosine scale: what is as near as the last of the true neighbours is as good
+
+
+class Drifted(PermanentError):
+    """The server does not hold what it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ class IndexSync:
         self.server, self.ledger, self._min_recall, self.distrust = server, ledger, min_recall, distrust
         self.bounds = (0, 0)
         self.synced: Mapping[int, bytes] = {}
-        self.epoch = ""
+        self.epoch, self._vain = "", "none"  # of the index that a rebuild did not mend
         self._log = get("index")
 
     def run(
@@ -128,15 +133,16 @@ class IndexSync:
         if reason := "asked for" if anew else job.unfit():
             job.anew(reason)
         job.push()
-        if not job.agrees():
-            job.mend()
+        if not job.agrees() and not job.mend():
+            if self.epoch == self._vain:
+                raise PermanentError("Endee does not hold what it was given, and a rebuild did not help")
+            job.anew("it does not hold what it was given")
+            job.push()
             if not job.agrees():
-                job.anew("it does not hold what it was given")
-                job.push()
-                if not job.agrees():
-                    raise TransientError(f"Endee holds {job.count} vectors of {len(held.examples)} after a rebuild")
+                self._vain = self.epoch
+                raise TransientError("Endee does not hold what it was given, even after a rebuild")
+        recall = job.recall()
         self.synced = held.digests
-        recall = self.recall(held)
         if recall is not None and recall < self._min_recall:
             raise PermanentError(f"Endee finds {recall:.2f} of the nearest examples, {self._min_recall:.2f} are wanted")
         self.ledger.found_good(job.count, recall)
@@ -149,6 +155,9 @@ class IndexSync:
         """Share of the k truly nearest examples that the server finds, 0 to 1; None without examples.
 
         Asked with the examples' own vectors, as tickets look like them.
+
+        Raises:
+            Drifted: it holds other vectors than it was given.
         """
         count = len(held.examples)
         if not count:
@@ -161,7 +170,9 @@ class IndexSync:
             true = queries @ held.vectors.T
             edges = np.partition(true, -k, axis=1)[:, -k]
             for row, edge, hits in zip(true, edges, self.server.search(queries, k), strict=True):
-                found = {held.rows[int(hit.id)] for hit in hits if hit.id.isdigit() and int(hit.id) in held.rows}
+                found = {held.rows.get(int(hit.id), -1) if hit.id.isdigit() else -1: hit.similarity for hit in hits}
+                if -1 in found or any(abs(row[n] - claim) > TOLERANCE for n, claim in found.items()):
+                    raise Drifted("Endee holds other vectors than it was given")
                 good += sum(row[n] >= edge - TIE for n in found)
         return float(good) / (k * len(asked))
 
@@ -221,6 +232,7 @@ class _Job:
 
     def anew(self, reason: str) -> None:
         """Drop the index and make an empty one."""
+        self._go_on()
         self._sync.distrust(f"it is loaded anew: {reason}")
         self._sync._log.warning("index.rebuild_started", reason=reason)
         self.rebuilt, self._sync.synced = reason, {}
@@ -279,24 +291,45 @@ class _Job:
         self._sync.epoch = found.epoch
         if found.count is not None:
             return found.count == len(self._held.examples)
-        return not self._lost(self._ledger.newest()[:SAMPLE])
+        newest = self._ledger.newest()
+        some = [newest[n] for n in np.random.default_rng().permutation(len(newest))[:SAMPLE]]
+        return all(len(self._lost(part)) <= LOST_SHARE * len(part) for part in (newest[:SAMPLE], some))
 
-    def mend(self) -> None:
+    def recall(self) -> float | None:
+        """See `IndexSync.recall`; an index that drifted is loaded anew, once."""
+        try:
+            return self._sync.recall(self._held)
+        except Drifted as error:
+            if self.rebuilt:
+                raise
+            self.anew(str(error))
+            self.push()
+            if not self.agrees():
+                raise
+            return self._sync.recall(self._held)
+
+    def mend(self) -> bool:
         """Give again what was lost, newest first: a killed server forgets what it took since it last saved.
 
         Sent again under the same id it would stay lost, so it is deleted before.
+
+        Returns:
+            Whether it agrees now; false also when so much is lost that a rebuild is quicker.
         """
         lost, found_in_a_row = list[int](), 0
         for batch in _batches(self._ledger.newest(), PROBES):
             missing = self._lost(batch)
             lost += missing
             found_in_a_row = 0 if missing else found_in_a_row + len(batch)
-            if found_in_a_row >= MEND_STOPS or len(lost) > LOST_SHARE * len(self._held.examples):
+            if len(lost) > LOST_SHARE * len(self._held.examples):
+                return False
+            if found_in_a_row >= MEND_STOPS:
                 break
-        self._sync._log.warning("index.mended", lost=len(lost))
         for batch in _batches(lost):
             self._delete(batch)
             self._insert(batch)
+        self._sync._log.warning("index.mended", lost=len(lost))
+        return self.agrees()
 
     def _lost(self, examples: Sequence[int]) -> list[int]:
         """Those that a search for their own vector does not find."""

@@ -103,7 +103,7 @@ class EndeeServer:
         recorded: (request, answer) pairs that win over behaviour, each request's answers in order.
 
     Attributes:
-        fault: called with each request; returns None, an Answer to give instead, `hang`, `drop` or `garbage`.
+        fault: called with each request; returns None, an Answer, `hang`, `drop`, `trickle` or `garbage`.
         stale: added to every count.
         asked: every request.
     """
@@ -208,6 +208,12 @@ class EndeeServer:
         if answer == "garbage":
             writer.write(b"\x00\xff\x00garbage, no HTTP at all\r\n\r\n" * 20)
             return False
+        if answer == "trickle":
+            writer.write(b"HTTP/1.1 200 x\r\nContent-Length: 100000\r\n\r\n")
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.01)
         if self.frozen or answer == "hang":
             await asyncio.sleep(3_600)
         assert isinstance(answer, Answer)

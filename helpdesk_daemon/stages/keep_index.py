@@ -1,0 +1,83 @@
+"""Beside the stages: keeps the copy of the examples on a server in step, off the path of mail."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+from helpdesk_daemon.errors import HelpdeskError, StoreError
+from helpdesk_daemon.lanes import Lane, Wake
+from helpdesk_daemon.log import get
+from helpdesk_daemon.ports import IndexCopy
+
+FIRST_PAUSE = 2.0  # seconds after a sync that failed; doubled each time, up to the schedule
+
+
+class KeepIndex:
+    """Syncs whenever the index asks for it, and by schedule.
+
+    Args:
+        index: what is kept in step.
+        lane: its thread, as a sync may take minutes.
+        seconds: between syncs that nobody asked for.
+    """
+
+    def __init__(self, index: IndexCopy, lane: Lane, seconds: float) -> None:
+        self._index, self._lane, self._seconds = index, lane, seconds
+        self._failures = 0
+        self._stopping = False
+        self._wake, self._stop = Wake(), Wake()
+        self._log = get("index")
+
+    async def run(self) -> None:
+        """Keep it in step until `stop`.
+
+        Raises:
+            StoreError: the database cannot be used; nothing goes on without it.
+        """
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it all there is to wake
+                loop.call_soon_threadsafe(self._wake)
+
+        self._index.wake = wake
+        await self._wake.wait(self._seconds)  # until the examples are loaded
+        while not self._stopping:
+            await self.once()
+            if self._failures:
+                await self._stop.wait(self._pause())
+            else:
+                await self._wake.wait(self._seconds)
+
+    async def once(self, seconds: float | None = None) -> None:
+        """Sync once.
+
+        Args:
+            seconds: after which the rest is left for the next time; 0 only checks, and changes nothing.
+        """
+        until = None if seconds is None else time.monotonic() + seconds
+        try:
+            await self._lane(
+                self._index.sync, stopped=lambda: self._stopping or (until is not None and time.monotonic() >= until)
+            )
+        except StoreError:
+            raise
+        except HelpdeskError as error:
+            self._failures += 1
+            if not self._stopping and seconds != 0:
+                self._log.warning("index.sync_failed", error=str(error), attempts=self._failures)
+            return
+        self._failures = 0
+
+    def _pause(self) -> float:
+        """Seconds to wait after a failure, longer each time."""
+        return min(self._seconds, FIRST_PAUSE * 2.0 ** min(self._failures - 1, 16))
+
+    def stop(self) -> None:
+        """End after the call in hand, and end that too."""
+        self._stopping = True
+        self._wake()
+        self._stop()
+        self._index.abort()
