@@ -68,6 +68,8 @@ class Stored:
     objects: dict[str, list[Any]] = field(default_factory=dict)  # id → [meta, filter, norm, vector]
     saved: set[str] = field(default_factory=set)
     ghosts: set[str] = field(default_factory=set)  # on disk, but no longer in the graph
+    leaks: int = 0  # inserts since a wrong dimension left its transaction open
+    twice: int = 0  # ids that came twice in one insert are counted twice ever after
     ids: list[str] | None = None
     matrix: Vectors = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
 
@@ -105,6 +107,7 @@ class EndeeServer:
     Attributes:
         fault: called with each request; returns None, an Answer, `hang`, `drop`, `trickle` or `garbage`.
         stale: added to every count.
+        patience: inserts that are refused after one of a wrong dimension, before nothing is answered any more.
         asked: every request.
     """
 
@@ -115,7 +118,7 @@ class EndeeServer:
         self.generation, self.token, self.recall, self.port = generation, token, recall, port
         self.indexes: dict[str, Stored] = {}
         self.fault: Fault = lambda asked: None
-        self.stale, self.frozen, self.leaked = 0, False, False
+        self.stale, self.frozen, self.patience = 0, False, 8
         self.asked: list[Asked] = []
         self.clock = 1_795_350_794
         self._recorded: dict[tuple[str, str, str, str, bytes], deque[Answer]] = defaultdict(deque)
@@ -150,8 +153,9 @@ class EndeeServer:
     def kill(self) -> None:
         """As by SIGKILL: the graph since the last save is gone, the objects on disk are not."""
         self.stop()
-        self.frozen = self.leaked = False
+        self.frozen = False
         for index in self.indexes.values():
+            index.leaks = 0
             index.ghosts = set(index.objects) - index.saved
             index.ids = None
 
@@ -312,8 +316,9 @@ class EndeeServer:
         return Answer.text(200, "Index created successfully")
 
     def _row(self, index: Stored) -> dict[str, Any]:
+        count = len(index.found()) + index.twice + self.stale
         return {
-            "name": index.name, "total_elements": len(index.found()) + self.stale, "dimension": index.dimension,
+            "name": index.name, "total_elements": count, "dimension": index.dimension,
             "sparse_model": "None", "space_type": index.space, "precision": index.precision, "checksum": -1, "M": 16,
             "created_at": index.made,
         }  # fmt: skip
@@ -343,20 +348,19 @@ class EndeeServer:
                 return Answer.text(400, '{"error":"parse error"}')
             except ValueError:
                 return Answer.text(400, '{"error":"insufficient bytes"}')
-            if not all(isinstance(row, list) for row in rows):
-                return Answer.text(400, '{"error":"std::bad_cast"}')
+            if not all(isinstance(row, list) and isinstance(row[0], str) for row in rows):
+                return Answer.text(500, '{"error":"std::bad_cast"}')
         return self._keep(index, rows)
 
     def _keep(self, index: Stored, rows: list[list[Any]]) -> Answer:
-        """The traps: a wrong dimension leaks a transaction, and the next insert freezes the server."""
+        """The traps: a wrong dimension leaks a transaction, and later inserts freeze the server."""
         if not rows:
             return Answer.text(400, '{"error":"Batch insertion failed"}')
-        if any(len(row[4]) != index.dimension for row in rows):
-            self.frozen, self.leaked = self.leaked, True
+        if index.leaks or any(len(row[4]) != index.dimension for row in rows):
+            index.leaks += 1
+            self.frozen = index.leaks > self.patience
             return Answer.text(400, BUSY)
-        if self.leaked:
-            self.frozen = True
-            return Answer.text(400, BUSY)
+        index.twice += len(rows) - len({row[0] for row in rows})
         for id_, meta, filter_, norm, vector in rows:
             index.put(str(id_), [meta if isinstance(meta, bytes) else meta.encode(), filter_, norm, vector])
         if len(index.objects) - len(index.saved) >= 10_000:
@@ -405,7 +409,7 @@ class EndeeServer:
             return []
         query = np.resize(np.array(vector, dtype=np.float32), index.dimension)
         similarities = index.matrix @ query
-        order = np.argsort(-similarities, kind="stable")[: int(k * 1.5) + 8]
+        order = np.argsort(-np.where(np.isnan(similarities), np.inf, similarities), kind="stable")[: int(k * 1.5) + 8]
         if self.recall < 1:
             lost = np.random.default_rng(zlib.crc32(query.tobytes())).random(len(order)) > self.recall
             order = order[~lost]

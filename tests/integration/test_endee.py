@@ -351,6 +351,7 @@ def test_what_would_harm_the_server_is_never_sent(tmp_path: Path, server: EndeeS
 
 def test_the_test_server_freezes_as_the_real_one_does(v1: EndeeServer) -> None:
     """The trap itself, so that the test above means something."""
+    v1.patience = 1
     with contextlib.closing(Endee(place(v1))) as client:
         client.connect()
         client.create(DIMENSION)
