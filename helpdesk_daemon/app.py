@@ -250,6 +250,8 @@ class App:
         """End connections and threads, free the lock."""
         await self.deliver.close()
         await self.watch.close()
+        for copy in self.copies:
+            await copy.close()
         for ingest in self.ingests:
             with contextlib.suppress(Exception):
                 await ingest.close()

@@ -60,6 +60,7 @@ class Endee:
     def __init__(self, server: Server) -> None:
         self.server, self.connections = server, 0
         self.wire: Wire | None = None
+        self._ended = False
         self.dimension = 0
         self._socket: socket.socket | None = None
         self._client = httpx.Client(
@@ -159,7 +160,8 @@ class Endee:
         return found
 
     def abort(self) -> None:
-        """End the call that another thread waits in."""
+        """End the call that another thread waits in, for good."""
+        self._ended = True
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -195,8 +197,8 @@ class Endee:
         try:
             return self._once(request, until)
         except Unreachable:
-            if made == 0 or self.connections > made:
-                raise  # it was a fresh connection
+            if self._ended or made == 0 or self.connections > made:
+                raise  # by ourselves, or on a fresh connection
             return self._once(request, until)
 
     def _once(self, request: Request, until: float) -> tuple[int, bytes]:

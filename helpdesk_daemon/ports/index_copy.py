@@ -30,3 +30,6 @@ class IndexCopy(Protocol):
 
     def abort(self) -> None:
         """End, from another thread, the call that a sync waits in."""
+
+    def close(self) -> None:
+        """End the connections."""

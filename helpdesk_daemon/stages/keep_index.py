@@ -81,3 +81,8 @@ class KeepIndex:
         self._wake()
         self._stop()
         self._index.abort()
+
+    async def close(self) -> None:
+        """End the connections, after the call in hand."""
+        self._index.abort()
+        await self._lane(self._index.close)

@@ -217,7 +217,7 @@ class EndeeServer:
             while True:
                 writer.write(b"x")
                 await writer.drain()
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.01)  # a quarter of an hour in all
         if self.frozen or answer == "hang":
             await asyncio.sleep(3_600)
         assert isinstance(answer, Answer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -163,6 +162,9 @@ TROUBLES: dict[str, Callable[[EndeeServer], None]] = {
 }
 
 
+SILENT = ("hanging", "hanging up", "answering garbage")
+
+
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_no_answer_of_a_server_in_trouble_is_voted_and_one_sync_mends_it(
     tmp_path: Path, server: EndeeServer, trouble: str
@@ -174,9 +176,10 @@ def test_no_answer_of_a_server_in_trouble_is_voted_and_one_sync_mends_it(
         index.sync()
         assert votes(index) == TRUTH
         TROUBLES[trouble](server)
-        began = time.monotonic()
+        asked = len(server.asked)
         assert votes(index) == TRUTH, "whoever answered"
-        assert time.monotonic() - began < 0.5 + 0.4, "the time-out is the most that a vote waits"
+        if trouble in SILENT:
+            assert len(server.asked) - asked <= 2, "one time-out is all that a batch waits"
         answered = index.answered
         assert votes(index) == TRUTH
         if trouble != "finding little":  # its neighbours are true ones, only fewer; the next test is about it
@@ -392,8 +395,6 @@ def test_an_idle_connection_that_was_closed_costs_nothing(tmp_path: Path, server
 
 def test_an_answer_that_trickles_ends_at_the_time_out(tmp_path: Path, v1: EndeeServer) -> None:
     with index_on(tmp_path, v1) as index:
-        v1.fault = lambda asked: "trickle"
-        began = time.monotonic()
+        v1.fault = lambda asked: "trickle"  # for a quarter of an hour
         assert votes(index) == TRUTH
-        assert time.monotonic() - began < 1.0
-        assert "time" in index.trouble
+        assert "in time" in index.trouble
