@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import secrets
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,9 +32,13 @@ from helpdesk_daemon.triage.rules import Routing
 if TYPE_CHECKING:
     from helpdesk_daemon.stages.case import Desk
     from helpdesk_daemon.stages.explain import Explainer
+from helpdesk_daemon.triage.text import judged_text
+from helpdesk_daemon.triage.vote import Vectors
 
 if TYPE_CHECKING:
     from helpdesk_daemon.adapters.index_guarded import GuardedIndex
+
+EMBEDDED_AT_ONCE = 256  # texts; what was embedded is kept when the process is interrupted
 
 
 def shipped(name: str) -> Path:
@@ -209,6 +214,32 @@ def endee_of(settings: Settings, engine: Engine, clock: Clock) -> GuardedIndex:
     server = Server(table.url, table.name, table.read, table.timeout, table.write_timeout, table.ef)
     sync = IndexSync(Endee(server), IndexLedger(engine, clock), table.min_recall)
     return GuardedIndex(Endee(server), sync, settings.data_dir / "index.lock")
+
+
+def contents(
+    settings: Settings, engine: Engine, progress: Callable[[int, int], None] = lambda done, total: None
+) -> tuple[list[Example], Vectors]:
+    """The examples as an index is to hold them, those without a vector embedded and their vectors kept.
+
+    Args:
+        settings: where the model is; it is only loaded when a vector is missing.
+        engine: the database.
+        progress: told how many of how many are embedded.
+    """
+    store = Examples(engine, SystemClock())
+    examples, kept = store.active(), store.vectors(MODEL_NAME)
+    missing = [e for e in examples if e.id not in kept]
+    if missing:
+        ensure_model(model_folder(settings))
+        embedder = OpenVinoEmbedder(model_folder(settings), settings.model.threads)
+        for start in range(0, len(missing), EMBEDDED_AT_ONCE):
+            batch = missing[start : start + EMBEDDED_AT_ONCE]
+            vectors = embedder.embed([e.text for e in batch])
+            made = {e.id: v.astype("<f4").tobytes() for e, v in zip(batch, vectors, strict=True)}
+            store.save_vectors(MODEL_NAME, made)
+            kept |= made
+            progress(start + len(batch), len(missing))
+    return examples, matrix(examples, kept)
 
 
 def open_store(settings: Settings) -> Engine:

@@ -42,11 +42,12 @@ class GuardedIndex:
 
     Attributes:
         trouble: why the server is not asked; empty when it is.
+        keeper: keeps the server in step.
         answered: queries that the server answered, and the check let pass.
     """
 
     def __init__(self, reader: Endee, sync: IndexSync, lock: Path, wake: Callable[[], None] = lambda: None) -> None:
-        self._reader, self._sync, self._lock, self.wake = reader, sync, lock, wake
+        self._reader, self.keeper, self._lock, self.wake = reader, sync, lock, wake
         self._exact = ExactIndex()
         self._view, self._changing = _View(Held(), np.zeros(0, dtype=np.intp)), threading.Lock()
         self._verified, self._alarmed = -1, False
@@ -92,10 +93,10 @@ class GuardedIndex:
             while True:
                 held = self._view.held
                 try:
-                    report = self._sync.run(held, anew, progress, stopped)
+                    report = self.keeper.run(held, anew, progress, stopped)
                 except HelpdeskError as error:
                     self._distrust(str(error))
-                    self._sync.ledger.found_bad(self.trouble)
+                    self.keeper.ledger.found_bad(self.trouble)
                     raise
                 self._trust(held)
                 if self._view.held is held:
@@ -104,21 +105,21 @@ class GuardedIndex:
 
     def abort(self) -> None:
         """End the call that a sync waits in, as the process ends."""
-        self._sync.server.abort()
+        self.keeper.server.abort()
 
     def close(self) -> None:
         """End the connections."""
         self._reader.close()
-        self._sync.server.close()
+        self.keeper.server.close()
 
     def _lacking(self, held: Held) -> Rows:
         """Rows that the server does not hold yet, as far as is known."""
-        synced = self._sync.synced
+        synced = self.keeper.synced
         rows = [row for row, e in enumerate(held.examples) if synced.get(e.id) != held.digests[e.id]]
         return np.array(rows, dtype=np.intp)
 
     def _trust(self, held: Held) -> None:
-        self._reader.wire, self._reader.dimension = self._sync.server.wire, held.vectors.shape[1]
+        self._reader.wire, self._reader.dimension = self.keeper.server.wire, held.vectors.shape[1]
         self._verified = -1
         with self._changing:
             self._view = _View(self._view.held, self._lacking(self._view.held))
@@ -145,8 +146,8 @@ class GuardedIndex:
     def _verify(self, held: Held, until: float) -> None:
         """A connection was made: is this still the server that was trusted?"""
         seen = self._reader.describe(until)
-        least, most = self._sync.bounds
-        if seen is None or seen.epoch != self._sync.epoch or seen.dimension != held.vectors.shape[1]:
+        least, most = self.keeper.bounds
+        if seen is None or seen.epoch != self.keeper.epoch or seen.dimension != held.vectors.shape[1]:
             raise PermanentError("Endee's index is not the one that was trusted")
         if seen.count is not None and not least <= seen.count <= most:
             raise PermanentError(f"Endee holds {seen.count} vectors where {most} are known")
@@ -162,7 +163,7 @@ class GuardedIndex:
         named = [(int(hit.id) if hit.id.isdigit() else -1, hit.similarity) for hit in hits]
         if len({number for number, _ in named}) < len(named):
             raise PermanentError("Endee named an example twice")
-        if any(number not in held.rows and number not in self._sync.synced for number, _ in named):
+        if any(number not in held.rows and number not in self.keeper.synced for number, _ in named):
             raise PermanentError("Endee named an example that there is not")
         if len(hits) < min(k, len(held.examples) - len(view.absent)):
             raise PermanentError(f"Endee found {len(hits)} examples where there are {len(held.examples)}")
