@@ -6,6 +6,7 @@ import csv
 import secrets
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ from helpdesk_daemon.triage.vote import Vectors
 if TYPE_CHECKING:
     from helpdesk_daemon.adapters.index_guarded import GuardedIndex
 
+SYNC_SECONDS = 10.0  # that a sync waits for an answer, as no mail waits for it
 EMBEDDED_AT_ONCE = 256  # texts; what was embedded is kept when the process is interrupted
 
 
@@ -212,7 +214,8 @@ def endee_of(settings: Settings, engine: Engine, clock: Clock) -> GuardedIndex:
 
     table = settings.index
     server = Server(table.url, table.name, table.read, table.timeout, table.write_timeout, table.ef)
-    sync = IndexSync(Endee(server), IndexLedger(engine, clock), table.min_recall)
+    patient = replace(server, read_seconds=max(table.timeout, SYNC_SECONDS))
+    sync = IndexSync(Endee(patient), IndexLedger(engine, clock), table.min_recall)
     return GuardedIndex(Endee(server), sync, settings.data_dir / "index.lock")
 
 

@@ -54,23 +54,26 @@ def main(
     part = len(rows) - examples
     same = right = right_exact = done = answered = 0
     spent = {"exact": 0.0, "endee": 0.0}
-    with _server(url, recall, generation) as server, tempfile.TemporaryDirectory() as folder:
-        with guarded(Path(folder), server) as endee:
-            for start in range(0, tickets, part):
-                chosen = np.arange(start, min(start + part, tickets))
-                others = np.setdiff1d(np.arange(len(rows)), chosen)[:examples]
-                exact = ExactIndex()
-                for index in (exact, endee):
-                    index.replace([known[n] for n in others], vectors[others])
-                click.echo(f"{len(others)} examples: {endee.sync(anew=start == 0)}", err=True)
-                one = _votes(exact, vectors[chosen], spent, "exact")
-                other = _votes(endee, vectors[chosen], spent, "endee")
-                same += sum(a == b for a, b in zip(one, other, strict=True))
-                right_exact += sum(a == rows[n][1] for a, n in zip(one, chosen, strict=True))
-                right += sum(a == rows[n][1] for a, n in zip(other, chosen, strict=True))
-                done += len(chosen)
-            answered = endee.answered
-            click.echo(f"trouble: {endee.trouble or 'none'}", err=True)
+    with (
+        _server(url, recall, generation) as server,
+        tempfile.TemporaryDirectory() as folder,
+        guarded(Path(folder), server) as endee,
+    ):
+        for start in range(0, tickets, part):
+            chosen = np.arange(start, min(start + part, tickets))
+            others = np.setdiff1d(np.arange(len(rows)), chosen)[:examples]
+            exact = ExactIndex()
+            for index in (exact, endee):
+                index.replace([known[n] for n in others], vectors[others])
+            click.echo(f"{len(others)} examples: {endee.sync(anew=start == 0)}", err=True)
+            one = _votes(exact, vectors[chosen], spent, "exact")
+            other = _votes(endee, vectors[chosen], spent, "endee")
+            same += sum(a == b for a, b in zip(one, other, strict=True))
+            right_exact += sum(a == rows[n][1] for a, n in zip(one, chosen, strict=True))
+            right += sum(a == rows[n][1] for a, n in zip(other, chosen, strict=True))
+            done += len(chosen)
+        answered = endee.answered
+        click.echo(f"trouble: {endee.trouble or 'none'}", err=True)
     click.echo(f"{done} tickets at {examples} examples; {answered} answered by the server")
     click.echo(f"same category  {same / done:.4f}")
     click.echo(f"right, exact   {right_exact / done:.4f}   {spent['exact'] / done * 1000:.2f} ms a ticket")

@@ -362,7 +362,8 @@ class EndeeServer:
             return Answer.text(400, BUSY)
         index.twice += len(rows) - len({row[0] for row in rows})
         for id_, meta, filter_, norm, vector in rows:
-            index.put(str(id_), [meta if isinstance(meta, bytes) else meta.encode(), filter_, norm, vector])
+            kept = meta if isinstance(meta, bytes) else meta.encode()
+            index.put(str(id_), [kept, filter_, norm, np.array(vector, dtype=np.float32)])
         if len(index.objects) - len(index.saved) >= 10_000:
             index.saved = set(index.objects) - index.ghosts
         return Answer(200)

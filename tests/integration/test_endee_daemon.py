@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import structlog
 
 from helpdesk_daemon import log
+from helpdesk_daemon.adapters.embedder import MODEL_NAME
 from helpdesk_daemon.adapters.index_exact import ExactIndex
 from helpdesk_daemon.adapters.index_guarded import GuardedIndex
+from helpdesk_daemon.adapters.index_sync import BATCH
 from helpdesk_daemon.adapters.maildir import deliver
+from helpdesk_daemon.adapters.store.engine import open_engine
+from helpdesk_daemon.adapters.store.migrate import migrate
 from helpdesk_daemon.app import App
 from helpdesk_daemon.ports import Example
 from helpdesk_daemon.triage.vote import Neighbour, Vectors
 from tests.harness.endee import EndeeServer
 from tests.harness.mails import mail
 from tests.harness.sink import Sink
-from tests.harness.world import check_invariants, rows, write_settings
+from tests.harness.world import ROOT, check_invariants, rows, write_settings
 from tests.integration.conftest import daemon
 from tests.integration.test_endee import TROUBLES, events, healed
 from tests.integration.test_failures import holds
@@ -135,3 +144,73 @@ def test_a_server_that_hangs_does_not_hold_up_the_end(tmp_path: Path, settings: 
         runner.run(begin_and_stop(app))
     assert logs[-1]["event"] == "daemon.stopped"
     assert len([a for a in server.asked if a.path.endswith("insert")]) == 1, "ended, not waited for and not repeated"
+
+
+LOADED = 50_000
+SMALL = 16  # dimensions: the counts are what is looked at here
+
+
+def put_examples(database: Path, first: int, count: int) -> None:
+    """Labelled texts with their vectors, as a correction or an import leaves them."""
+    vectors = np.random.default_rng(first).standard_normal((count, SMALL)).astype("<f4")
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection, connection:
+        connection.executemany(
+            "insert into examples (text, category, source, ticket, actor, active, created_at, digest, model, vector)"
+            " values (?, 'Technical', 'correction', '', '', 1, '2026-11-22T09:30:00.000Z', ?, ?, ?)",
+            [(f"text {first + n}", f"{first + n}", MODEL_NAME, row.tobytes()) for n, row in enumerate(vectors)],
+        )
+
+
+def withdraw(database: Path, last: int) -> None:
+    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection, connection:
+        connection.execute("update examples set active = 0 where id <= ?", (last,))
+
+
+def loading(settings: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "helpdesk_daemon", "--settings", str(settings), "index", "sync"]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def inserted(server: EndeeServer) -> int:
+    return sum(asked.path.endswith("insert") for asked in server.asked)
+
+
+@pytest.mark.timeout(300)
+def test_fifty_thousand_examples_are_loaded_through_kills_and_corrections(
+    tmp_path: Path, settings: Path, server: EndeeServer
+) -> None:
+    database = tmp_path / "data" / "helpdesk.db"
+    database.parent.mkdir()
+    migrate(open_engine(database))
+    put_examples(database, 0, LOADED)
+    settings.write_text(settings.read_text().replace("write_timeout = 1", "write_timeout = 60"))
+
+    async def killed_after(batches: int) -> None:
+        before = inserted(server)
+        process = loading(settings)
+        assert await holds(lambda: inserted(server) >= before + batches, 60)
+        process.kill()
+        process.communicate()
+
+    asyncio.run(killed_after(30))
+    put_examples(database, 100_000, 40)
+    withdraw(database, 25)
+    asyncio.run(killed_after(30))
+    sent = inserted(server)
+    process = loading(settings)
+
+    async def corrected_meanwhile() -> None:
+        assert await holds(lambda: inserted(server) >= sent + 5, 60)
+        put_examples(database, 200_000, 60)
+
+    asyncio.run(corrected_meanwhile())
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert server.count("helpdesk") == LOADED + 40 + 60 - 25
+    assert inserted(server) <= (LOADED + 100) // BATCH + 1 + 2 + 2, "what was sent is not sent again"
+    active = rows(tmp_path, "select id from examples where active order by id")
+    entries = rows(tmp_path, "select example as id from index_entries where sent_at is not null order by example")
+    assert entries == active
+    assert {int(id_) for id_ in server.indexes["helpdesk"].objects} == {row["id"] for row in active}
+    assert b"recall 1.000" in out.splitlines()[-1]
