@@ -215,7 +215,7 @@ def endee_of(settings: Settings, engine: Engine, clock: Clock) -> GuardedIndex:
     table = settings.index
     server = Server(table.url, table.name, table.read, table.timeout, table.write_timeout, table.ef)
     patient = replace(server, read_seconds=max(table.timeout, SYNC_SECONDS))
-    sync = IndexSync(Endee(patient), IndexLedger(engine, clock), table.min_recall)
+    sync = IndexSync(Endee(patient), IndexLedger(engine, clock), table.min_recall, table.timeout)
     return GuardedIndex(Endee(server), sync, settings.data_dir / "index.lock")
 
 

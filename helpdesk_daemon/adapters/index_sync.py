@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from helpdesk_daemon.triage.vote import K, Vectors
 
 BATCH = 500  # vectors a call: the server answers nobody else meanwhile
 PROBES = 8  # searches a call, so that each call stays well within its time-out
+MAILS = 32  # in a batch that is voted on
 SAMPLE = 64  # queries that recall is measured with
 MEND_STOPS = 320  # entries found in a row, newest first, after which older ones are taken to be there
 TOLERANCE = 1e-3  # on the cosine scale; float32 sums in another order differ by less than 1e-5
@@ -88,12 +90,14 @@ class IndexSync:
         server: a client of its own.
         ledger: what the server was given.
         min_recall: an index that finds less of the true neighbours is not good, 0 to 1.
+        patience: seconds within which a batch of mails must be answered.
         distrust: told why before an index that is in use is taken down.
 
     Attributes:
         bounds: the least and most vectors that the server may hold at this moment.
         synced: digest by example, of what the server is known to hold.
         epoch: when the server made the index, in its words.
+        query_seconds: that a query took when recall was last measured.
     """
 
     def __init__(
@@ -101,11 +105,14 @@ class IndexSync:
         server: Endee,
         ledger: IndexLedger,
         min_recall: float = 0.9,
+        patience: float = 2.0,
         distrust: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        self.server, self.ledger, self._min_recall, self.distrust = server, ledger, min_recall, distrust
+        self.server, self.ledger, self.distrust = server, ledger, distrust
+        self._min_recall, self._patience = min_recall, patience
         self.bounds = (0, 0)
         self.synced: Mapping[int, bytes] = {}
+        self.query_seconds = 0.0
         self.epoch, self._vain = "", "none"  # of the index that a rebuild did not mend
         self._log = get("index")
 
@@ -145,6 +152,9 @@ class IndexSync:
         self.synced = held.digests
         if recall is not None and recall < self._min_recall:
             raise PermanentError(f"Endee finds {recall:.2f} of the nearest examples, {self._min_recall:.2f} are wanted")
+        if self.query_seconds * MAILS > self._patience:
+            slow = f"Endee takes {self.query_seconds * 1_000:.0f} ms a query"
+            raise TransientError(f"{slow}; {MAILS} are to be answered within {self._patience:g} s")
         self.ledger.found_good(job.count, recall)
         generation = self.server.wire.generation if self.server.wire else 0
         report = Report(generation, job.count, recall, job.inserted, job.deleted, job.rebuilt)
@@ -164,16 +174,20 @@ class IndexSync:
             return None
         k = min(k, count)
         asked = held.vectors[np.random.default_rng(count).choice(count, min(sample, count), replace=False)]
-        good = 0
+        good, spent = 0, 0.0
         for start in range(0, len(asked), PROBES):
             queries = asked[start : start + PROBES]
             true = queries @ held.vectors.T
             edges = np.partition(true, -k, axis=1)[:, -k]
-            for row, edge, hits in zip(true, edges, self.server.search(queries, k), strict=True):
+            began = time.monotonic()
+            answers = self.server.search(queries, k)
+            spent += time.monotonic() - began
+            for row, edge, hits in zip(true, edges, answers, strict=True):
                 found = {held.rows.get(int(hit.id), -1) if hit.id.isdigit() else -1: hit.similarity for hit in hits}
                 if -1 in found or any(abs(row[n] - claim) > TOLERANCE for n, claim in found.items()):
                     raise Drifted("Endee holds other vectors than it was given")
                 good += sum(row[n] >= edge - TIE for n in found)
+        self.query_seconds = spent / len(asked)
         return float(good) / (k * len(asked))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from helpdesk_daemon.adapters.index_sync import Held, IndexSync, Report
     from helpdesk_daemon.settings import Settings
 
-K, TIMED = 20, 8  # neighbours a vote has; queries that are timed
 COLUMNS = {"what": "What", "found": "Found"}
 WORDS = {
     "kind": "In use", "server": "Server", "generation": "API generation", "examples": "Examples that vote",
@@ -173,14 +171,10 @@ def _asked(step: IndexSync, held: Held) -> dict[str, Any]:
     seen = step.server.describe()
     if seen is None:
         raise HelpdeskError("the server has no such index yet: `helpdesk-daemon index sync`")
-    asked = held.vectors[:TIMED]
-    began = time.perf_counter()
-    if seen.dimension == held.vectors.shape[1]:
-        step.server.search(asked, K)
-    spent = (time.perf_counter() - began) * 1_000 / max(len(asked), 1)
     found: dict[str, Any] = {
         "generation": wire.generation, "count": seen.count, "dimension": seen.dimension,
-        "recall": step.recall(held) if seen.dimension == held.vectors.shape[1] else None, "query_ms": round(spent, 1),
+        "recall": step.recall(held) if seen.dimension == held.vectors.shape[1] else None,
+        "query_ms": round(step.query_seconds * 1_000, 1),
     }  # fmt: skip
     if seen.count is not None and seen.count != len(held.examples):
         found["trouble"] = f"it holds {seen.count} of {len(held.examples)}: `helpdesk-daemon index sync`"

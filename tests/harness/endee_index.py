@@ -16,6 +16,8 @@ from helpdesk_daemon.adapters.store.migrate import migrate
 from helpdesk_daemon.ports import Example
 from helpdesk_daemon.triage.vote import Vectors
 
+PATIENCE = 60.0  # seconds: the machine may be busy, and slowness is not what is tested
+
 
 class Synced(GuardedIndex):
     """Waits for the server after each change, so that the server answers what is asked next."""
@@ -30,7 +32,7 @@ def guarded(folder: Path, server: Server, made: type[GuardedIndex] = GuardedInde
     """An index as the daemon makes it."""
     engine = open_engine(folder / "helpdesk.db")
     migrate(engine)
-    sync = IndexSync(Endee(server), IndexLedger(engine, SystemClock()))
+    sync = IndexSync(Endee(server), IndexLedger(engine, SystemClock()), patience=PATIENCE)
     index = made(Endee(server), sync, folder / "index.lock")
     try:
         yield index

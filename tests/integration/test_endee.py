@@ -37,7 +37,7 @@ def vectors(count: int, seed: int = 1, dimension: int = DIMENSION) -> Vectors:
 ROWS, VECTORS, QUERIES = examples(COUNT), vectors(COUNT), vectors(8, seed=2)
 
 
-def place(server: EndeeServer, timeout: float = 0.5) -> Server:
+def place(server: EndeeServer, timeout: float = 3) -> Server:
     return Server(server.url, "helpdesk", lambda: server.token, read_seconds=timeout, write_seconds=2 * timeout)
 
 
@@ -59,7 +59,7 @@ def v1() -> Iterator[EndeeServer]:
 
 
 @contextlib.contextmanager
-def index_on(folder: Path, server: EndeeServer, timeout: float = 0.5) -> Iterator[GuardedIndex]:
+def index_on(folder: Path, server: EndeeServer, timeout: float = 3) -> Iterator[GuardedIndex]:
     """An index in step with 1,200 examples."""
     with guarded(folder, place(server, timeout)) as index:
         index.replace(ROWS, VECTORS)
@@ -170,7 +170,7 @@ def test_no_answer_of_a_server_in_trouble_is_voted_and_one_sync_mends_it(
     tmp_path: Path, server: EndeeServer, trouble: str
 ) -> None:
     secret = [server.token]
-    place_ = Server(server.url, "helpdesk", lambda: secret[0], read_seconds=0.5, write_seconds=1)
+    place_ = Server(server.url, "helpdesk", lambda: secret[0], read_seconds=3, write_seconds=6)
     with guarded(tmp_path, place_) as index, structlog.testing.capture_logs() as logs:
         index.replace(ROWS, VECTORS)
         index.sync()
@@ -398,3 +398,12 @@ def test_an_answer_that_trickles_ends_at_the_time_out(tmp_path: Path, v1: EndeeS
         v1.fault = lambda asked: "trickle"  # for a quarter of an hour
         assert votes(index) == TRUTH
         assert "in time" in index.trouble
+
+
+def test_a_server_too_slow_for_mail_is_not_asked(tmp_path: Path, v1: EndeeServer) -> None:
+    with index_on(tmp_path, v1) as index:
+        index.keeper._patience = 0
+        with pytest.raises(TransientError, match="ms a query"):
+            index.sync()
+        assert votes(index) == TRUTH
+        assert index.answered == 0

@@ -64,7 +64,7 @@ class Watched:
 @pytest.fixture
 def settings(tmp_path: Path, sink: Sink, server: EndeeServer) -> Path:
     (tmp_path / "token").write_text(server.token)
-    index = f'[index]\nkind = "endee"\nurl = "{server.url}"\ntoken_file = "token"\ntimeout = 0.5\nwrite_timeout = 1\n'
+    index = f'[index]\nkind = "endee"\nurl = "{server.url}"\ntoken_file = "token"\ntimeout = 4\nwrite_timeout = 4\n'
     return write_settings(tmp_path, "maildir:inbox", sink.port, more=f"{index}sync_seconds = 1\n")
 
 
@@ -130,7 +130,7 @@ def test_once_asks_an_index_in_step_and_loads_a_new_one_after_the_mail(
 
 
 def test_a_server_that_hangs_does_not_hold_up_the_end(tmp_path: Path, settings: Path, server: EndeeServer) -> None:
-    settings.write_text(settings.read_text().replace("write_timeout = 1", "write_timeout = 60"))
+    settings.write_text(settings.read_text().replace("write_timeout = 4", "write_timeout = 60"))
     server.fault = lambda asked: "hang" if asked.path.endswith("insert") else None
 
     async def begin_and_stop(app: App) -> None:
@@ -184,7 +184,7 @@ def test_fifty_thousand_examples_are_loaded_through_kills_and_corrections(
     database.parent.mkdir()
     migrate(open_engine(database))
     put_examples(database, 0, LOADED)
-    settings.write_text(settings.read_text().replace("write_timeout = 1", "write_timeout = 60"))
+    settings.write_text(settings.read_text().replace("write_timeout = 4", "write_timeout = 60"))
 
     async def killed_after(batches: int) -> None:
         before = inserted(server)
