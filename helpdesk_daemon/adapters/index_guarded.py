@@ -22,11 +22,12 @@ from helpdesk_daemon.adapters.index_sync import TIE, TOLERANCE, Held, IndexSync,
 from helpdesk_daemon.errors import HelpdeskError, PermanentError
 from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Example
-from helpdesk_daemon.triage.vote import Neighbour, Vectors
+from helpdesk_daemon.triage.vote import Neighbour, Vectors, vote
 
 SPARE = 20  # neighbours asked for beyond k, so that ties and deletions at the edge cost none
 OVERLAY = 2_000  # examples the server lacks that are compared here; with more of them, all is searched here
 MOST = 4_096  # neighbours the server gives at a time
+CLOSE = 3.0  # times the share that the server misses: how far the first category must lead; measured, docs/endee.md
 NOT_CHECKED = "not checked yet"
 Rows = npt.NDArray[np.intp]  # shape (n,), rows of the held vectors
 
@@ -141,7 +142,15 @@ class GuardedIndex:
             self._verify(view.held, until)
         found = [self._judged(view, query, hits, k) for query, hits in zip(queries, answers, strict=True)]
         self.answered += len(queries)
+        close = [n for n, near in enumerate(found) if self._close(near)]
+        for n, near in zip(close, self._exact.search(queries[close], k), strict=True):
+            found[n] = near
         return found
+
+    def _close(self, near: Sequence[Neighbour]) -> bool:
+        """Could a neighbour that the server missed turn this vote? Then exact search decides it."""
+        (_, first), (_, second), *_ = (*vote(near).shares, ("", 0.0), ("", 0.0))
+        return first - second < CLOSE * (1.0 - self.keeper.found_share)
 
     def _verify(self, held: Held, until: float) -> None:
         """A connection was made: is this still the server that was trusted?"""

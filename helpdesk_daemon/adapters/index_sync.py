@@ -98,6 +98,7 @@ class IndexSync:
         synced: digest by example, of what the server is known to hold.
         epoch: when the server made the index, in its words.
         query_seconds: that a query took when recall was last measured.
+        found_share: of the true neighbours, then; 0 to 1.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class IndexSync:
         self._min_recall, self._patience = min_recall, patience
         self.bounds = (0, 0)
         self.synced: Mapping[int, bytes] = {}
-        self.query_seconds = 0.0
+        self.query_seconds, self.found_share = 0.0, 0.0
         self.epoch, self._vain = "", "none"  # of the index that a rebuild did not mend
         self._log = get("index")
 
@@ -187,8 +188,8 @@ class IndexSync:
                 if -1 in found or any(abs(row[n] - claim) > TOLERANCE for n, claim in found.items()):
                     raise Drifted("Endee holds other vectors than it was given")
                 good += sum(row[n] >= edge - TIE for n in found)
-        self.query_seconds = spent / len(asked)
-        return float(good) / (k * len(asked))
+        self.query_seconds, self.found_share = spent / len(asked), float(good) / (k * len(asked))
+        return self.found_share
 
 
 class _Job:
