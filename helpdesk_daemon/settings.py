@@ -424,7 +424,7 @@ class IndexTable(Table):
         Raises:
             ConfigError: the file cannot be read, or the variable is not set.
         """
-        return Secret(password_file=self.token_file, password_env=self.token_env).read()
+        return _secret("token", self.token_file, self.token_env)
 
 
 class LogTable(Table):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 
 from helpdesk_daemon.adapters.endee_wire import V1, V2, Described, Hit, Request, Wire
@@ -63,9 +63,9 @@ class Endee:
         self._ended = False
         self.dimension = 0
         self._socket: socket.socket | None = None
-        self._client = httpx.Client(
+        self._client = httpx2.Client(
             base_url=server.url,
-            limits=httpx.Limits(max_connections=1, keepalive_expiry=IDLE_SECONDS),
+            limits=httpx2.Limits(max_connections=1, keepalive_expiry=IDLE_SECONDS),
             headers={"Accept-Encoding": "identity"},
             trust_env=False,
         )
@@ -211,9 +211,9 @@ class Endee:
                 timeout=_left(until), extensions={"trace": self._trace},
             ) as response:  # fmt: skip
                 return response.status_code, _body(response, until)
-        except httpx.TimeoutException as error:
+        except httpx2.TimeoutException as error:
             raise TransientError(f"Endee at {self.server.url} did not answer in time") from error
-        except (httpx.TransportError, httpx.StreamError) as error:
+        except (httpx2.TransportError, httpx2.StreamError) as error:
             raise Unreachable(
                 f"Endee at {self.server.url} cannot be reached: {error or type(error).__name__}"
             ) from error
@@ -224,7 +224,7 @@ class Endee:
             self._socket = info["return_value"].get_extra_info("socket")
 
 
-def _body(response: httpx.Response, until: float) -> bytes:
+def _body(response: httpx2.Response, until: float) -> bytes:
     """All of an answer, unless it takes too long or has no end."""
     parts, size = [], 0
     for part in response.iter_raw():
