@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from helpdesk_daemon.adapters.clock import SystemClock
@@ -39,6 +41,19 @@ def guarded(folder: Path, server: Server, made: type[GuardedIndex] = GuardedInde
     finally:
         index.close()
         engine.dispose()
+
+
+@contextmanager
+def genuine(folder: Path, url: str) -> Iterator[GuardedIndex]:
+    """An index of its own on a genuine server, in step after each change, and dropped at the end."""
+    name = f"helpdesk_test_{secrets.token_hex(4)}"
+    server = Server(url, name, lambda: os.environ.get("HELPDESK_TEST_ENDEE_TOKEN", ""), read_seconds=20)
+    try:
+        with guarded(folder, server, Synced) as index:
+            yield index
+    finally:
+        with closing(Endee(server)) as client:
+            client.drop()
 
 
 @contextmanager
