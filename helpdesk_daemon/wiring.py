@@ -31,13 +31,10 @@ from helpdesk_daemon.tickets.tracking import Signer
 from helpdesk_daemon.triage.rules import Routing
 
 if TYPE_CHECKING:
+    from helpdesk_daemon.adapters.index_guarded import GuardedIndex
     from helpdesk_daemon.stages.case import Desk
     from helpdesk_daemon.stages.explain import Explainer
-from helpdesk_daemon.triage.text import judged_text
-from helpdesk_daemon.triage.vote import Vectors
-
-if TYPE_CHECKING:
-    from helpdesk_daemon.adapters.index_guarded import GuardedIndex
+    from helpdesk_daemon.triage.vote import Vectors
 
 SYNC_SECONDS = 10.0  # that a sync waits for an answer, as no mail waits for it
 EMBEDDED_AT_ONCE = 256  # texts; what was embedded is kept when the process is interrupted
@@ -202,6 +199,8 @@ def webhook_of(settings: Settings) -> Webhook | None:
 
 def index_of(settings: Settings, engine: Engine, clock: Clock) -> VectorIndex:
     """The index for the `[index]` table."""
+    from helpdesk_daemon.adapters.index_exact import ExactIndex
+
     return ExactIndex() if settings.index.kind == "exact" else endee_of(settings, engine, clock)
 
 
@@ -229,6 +228,9 @@ def contents(
         engine: the database.
         progress: told how many of how many are embedded.
     """
+    from helpdesk_daemon.adapters.embedder import MODEL_NAME, OpenVinoEmbedder
+    from helpdesk_daemon.stages.classify import matrix
+
     store = Examples(engine, SystemClock())
     examples, kept = store.active(), store.vectors(MODEL_NAME)
     missing = [e for e in examples if e.id not in kept]

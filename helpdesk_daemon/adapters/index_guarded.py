@@ -6,6 +6,7 @@ which runs beside the mail, closes it, after it has proved that the server holds
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ from helpdesk_daemon.adapters.index_sync import TIE, TOLERANCE, Held, IndexSync,
 from helpdesk_daemon.errors import HelpdeskError, PermanentError
 from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Example
-from helpdesk_daemon.triage.vote import Neighbour, Vectors, vote
+from helpdesk_daemon.triage.vote import TEMPERATURE, Neighbour, Vectors
 
 SPARE = 20  # neighbours asked for beyond k, so that ties and deletions at the edge cost none
 OVERLAY = 2_000  # examples the server lacks that are compared here; with more of them, all is searched here
@@ -149,8 +150,11 @@ class GuardedIndex:
 
     def _close(self, near: Sequence[Neighbour]) -> bool:
         """Could a neighbour that the server missed turn this vote? Then exact search decides it."""
-        (_, first), (_, second), *_ = (*vote(near).shares, ("", 0.0), ("", 0.0))
-        return first - second < CLOSE * (1.0 - self.keeper.found_share)
+        weights: dict[str, float] = {"": 0.0}
+        for n in near:
+            weights[n.category] = weights.get(n.category, 0.0) + math.exp((n.similarity - 1) / TEMPERATURE)
+        first, second, *_ = (*sorted(weights.values(), reverse=True), 0.0)
+        return first - second < CLOSE * (1.0 - self.keeper.found_share) * sum(weights.values())
 
     def _verify(self, held: Held, until: float) -> None:
         """A connection was made: is this still the server that was trusted?"""

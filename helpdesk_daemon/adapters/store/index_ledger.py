@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import index_entries, index_target
 from helpdesk_daemon.ports import Clock
+
+LOADING = "being loaded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class Target:
     checked_at: datetime | None
     count: int | None
     recall: float | None
+
+
+def trouble(connection: Connection) -> str:
+    """Why the index is not asked, as the last sync wrote it down; empty when it is, or there is none."""
+    return str(connection.execute(select(index_target.c.trouble)).scalar() or "")
 
 
 class IndexLedger:
@@ -69,7 +76,7 @@ class IndexLedger:
 
     def reset(self, place: str) -> None:
         """Begin a new index: nothing is known to be in it, and it is not known to exist."""
-        row = {"id": 1, "place": place, "epoch": "", "trouble": "being loaded", "since": self._clock.now()}
+        row = {"id": 1, "place": place, "epoch": "", "trouble": LOADING, "since": self._clock.now()}
         with transaction(self._engine) as connection:
             connection.execute(delete(index_entries))
             connection.execute(delete(index_target))
