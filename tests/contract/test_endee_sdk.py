@@ -14,7 +14,8 @@ from endee import Endee as Sdk
 from helpdesk_daemon.adapters.endee_wire import FIELD, PRECISION, V2
 from helpdesk_daemon.adapters.index_endee import Endee, Server
 from helpdesk_daemon.triage.vote import Vectors
-from tests.harness.endee import MSGPACK, Answer, Asked, EndeeServer
+from tests.harness.endee import EndeeServer
+from tests.harness.endee_behaviour import MSGPACK, Answer, Asked
 
 NAME, TOKEN, EF = "helpdesk", "db:secret", 512
 MATTER = ("authorization", "content-type")

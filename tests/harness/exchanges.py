@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgpack
 
-from tests.harness.endee import MSGPACK, Answer, Asked
+from tests.harness.endee_behaviour import MSGPACK, Answer, Asked
 from tests.harness.world import ROOT
 
 BESIDE = ROOT.parent / "shared" / "endee" / "exchanges-v1.jsonl"

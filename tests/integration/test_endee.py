@@ -18,7 +18,8 @@ from helpdesk_daemon.adapters.index_sync import BATCH
 from helpdesk_daemon.errors import ConfigError, HelpdeskError, TransientError
 from helpdesk_daemon.ports import Example
 from helpdesk_daemon.triage.vote import Vectors
-from tests.harness.endee import Answer, Asked, EndeeServer
+from tests.harness.endee import EndeeServer
+from tests.harness.endee_behaviour import Answer, Asked
 from tests.harness.endee_index import guarded
 
 DIMENSION, COUNT = 32, 1_200
