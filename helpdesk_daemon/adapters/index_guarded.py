@@ -19,8 +19,9 @@ import numpy.typing as npt
 from helpdesk_daemon.adapters.endee_wire import Hit, Vector
 from helpdesk_daemon.adapters.index_endee import Endee
 from helpdesk_daemon.adapters.index_exact import ExactIndex
-from helpdesk_daemon.adapters.index_sync import TIE, TOLERANCE, Held, IndexSync, Report, alone
-from helpdesk_daemon.errors import HelpdeskError, PermanentError
+from helpdesk_daemon.adapters.index_held import TIE, TOLERANCE, Held
+from helpdesk_daemon.adapters.index_sync import IndexSync, Report, alone
+from helpdesk_daemon.errors import HelpdeskError, PermanentError, TransientError
 from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Example
 from helpdesk_daemon.triage.vote import TEMPERATURE, Neighbour, Vectors
@@ -52,7 +53,7 @@ class GuardedIndex:
         self._reader, self.keeper, self._lock, self.wake = reader, sync, lock, wake
         self._exact = ExactIndex()
         self._view, self._changing = _View(Held(), np.zeros(0, dtype=np.intp)), threading.Lock()
-        self._verified, self._alarmed = -1, False
+        self._verified, self._alarmed, self._loaded = -1, False, False
         self.trouble, self.answered = NOT_CHECKED, 0
         self._log = get("index")
         sync.distrust = self._distrust
@@ -63,8 +64,8 @@ class GuardedIndex:
         if not self.trouble and view.held.examples and len(queries) and len(view.absent) <= OVERLAY:
             try:
                 return self._asked(view, queries, k)
-            except (HelpdeskError, ValueError) as error:
-                self._distrust(str(error))
+            except Exception as error:  # whatever it is, exact search does not suffer from it
+                self._distrust(_words(error))
                 self.wake()
         return self._exact.search(queries, k)
 
@@ -74,6 +75,7 @@ class GuardedIndex:
         held = Held.of(examples, vectors)
         with self._changing:
             self._view = _View(held, self._lacking(held))
+        self._loaded = True
         self.wake()
 
     def count(self) -> int:
@@ -91,13 +93,15 @@ class GuardedIndex:
         Raises:
             HelpdeskError: it cannot be trusted now.
         """
+        if not self._loaded:
+            raise TransientError("the examples are not loaded yet")
         with alone(self._lock):
             while True:
                 held = self._view.held
                 try:
                     report = self.keeper.run(held, anew, progress, stopped)
-                except HelpdeskError as error:
-                    self._distrust(str(error))
+                except Exception as error:
+                    self._distrust(_words(error))
                     self.keeper.ledger.found_bad(self.trouble)
                     raise
                 self._trust(held)
@@ -117,7 +121,7 @@ class GuardedIndex:
     def _lacking(self, held: Held) -> Rows:
         """Rows that the server does not hold yet, as far as is known."""
         synced = self.keeper.synced
-        rows = [row for row, e in enumerate(held.examples) if synced.get(e.id) != held.digests[e.id]]
+        rows = [row for row, e in enumerate(held.examples) if synced.get(e.id, b"") != held.digests.get(e.id)]
         return np.array(rows, dtype=np.intp)
 
     def _trust(self, held: Held) -> None:
@@ -214,6 +218,10 @@ class _View:
 
     held: Held
     absent: Rows
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, HelpdeskError | ValueError) else repr(error)
 
 
 def _neighbour(example: Example, similarity: float) -> Neighbour:

@@ -7,59 +7,24 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from helpdesk_daemon.adapters.endee_wire import Described
 from helpdesk_daemon.adapters.index_endee import Endee
+from helpdesk_daemon.adapters.index_held import PROBES, SAMPLE, TIE, Drifted, Held, measured
 from helpdesk_daemon.adapters.store.index_ledger import IndexLedger, Target
 from helpdesk_daemon.errors import ConfigError, PermanentError, TransientError
 from helpdesk_daemon.log import get
-from helpdesk_daemon.ports import Example
-from helpdesk_daemon.triage.vote import K, Vectors
 
 BATCH = 500  # vectors a call: the server answers nobody else meanwhile
-PROBES = 8  # searches a call, so that each call stays well within its time-out
 MAILS = 32  # in a batch that is voted on
-SAMPLE = 64  # queries that recall is measured with
 MEND_STOPS = 320  # entries found in a row, newest first, after which older ones are taken to be there
-TOLERANCE = 1e-3  # on the cosine scale; float32 sums in another order differ by less than 1e-5
 LOST_SHARE = 0.1  # of the entries; from there on a rebuild is quicker than a mend
-TIE = 1e-5  # on the cosine scale: what is as near as the last of the true neighbours is as good
-
-
-class Drifted(PermanentError):
-    """The server does not hold what it was given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The examples that vote; one value that never changes, as two threads look at it.
-
-    Attributes:
-        examples: n of them.
-        vectors: shape (n, d), float32, L2-normalised rows.
-        rows: row by example.
-        digests: of each vector, by example.
-    """
-
-    examples: Sequence[Example] = ()
-    vectors: Vectors = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
-    rows: Mapping[int, int] = field(default_factory=dict)
-    digests: Mapping[int, bytes] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, examples: Sequence[Example], vectors: Vectors) -> Held:
-        """Of examples and a row for each; the caller's list may change afterwards."""
-        kept = np.ascontiguousarray(vectors, dtype=np.float32)
-        digests = {e.id: blake2b(row.tobytes(), digest_size=8).digest() for e, row in zip(examples, kept, strict=True)}
-        return cls(list(examples), kept, {e.id: row for row, e in enumerate(examples)}, digests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,33 +127,12 @@ class IndexSync:
         self._log.info("index.synced", **{name: getattr(report, name) for name in Report.__dataclass_fields__})
         return report
 
-    def recall(self, held: Held, sample: int = SAMPLE, k: int = K) -> float | None:
-        """Share of the k truly nearest examples that the server finds, 0 to 1; None without examples.
-
-        Asked with the examples' own vectors, as tickets look like them.
-
-        Raises:
-            Drifted: it holds other vectors than it was given.
-        """
-        count = len(held.examples)
-        if not count:
+    def recall(self, held: Held) -> float | None:
+        """See `measured`; noted with the time it took."""
+        found = measured(self.server, held)
+        if found is None:
             return None
-        k = min(k, count)
-        asked = held.vectors[np.random.default_rng(count).choice(count, min(sample, count), replace=False)]
-        good, spent = 0, 0.0
-        for start in range(0, len(asked), PROBES):
-            queries = asked[start : start + PROBES]
-            true = queries @ held.vectors.T
-            edges = np.partition(true, -k, axis=1)[:, -k]
-            began = time.monotonic()
-            answers = self.server.search(queries, k)
-            spent += time.monotonic() - began
-            for row, edge, hits in zip(true, edges, answers, strict=True):
-                found = {held.rows.get(int(hit.id), -1) if hit.id.isdigit() else -1: hit.similarity for hit in hits}
-                if -1 in found or any(abs(row[n] - claim) > TOLERANCE for n, claim in found.items()):
-                    raise Drifted("Endee holds other vectors than it was given")
-                good += sum(row[n] >= edge - TIE for n in found)
-        self.query_seconds, self.found_share = spent / len(asked), float(good) / (k * len(asked))
+        self.found_share, self.query_seconds = found
         return self.found_share
 
 
@@ -305,7 +249,7 @@ class _Job:
             return False
         self._sync.epoch = found.epoch
         if found.count is not None:
-            return found.count == len(self._held.examples)
+            return found.count == len(self._held.digests)
         newest = self._ledger.newest()
         some = [newest[n] for n in np.random.default_rng().permutation(len(newest))[:SAMPLE]]
         return all(len(self._lost(part)) <= LOST_SHARE * len(part) for part in (newest[:SAMPLE], some))
@@ -336,7 +280,7 @@ class _Job:
             missing = self._lost(batch)
             lost += missing
             found_in_a_row = 0 if missing else found_in_a_row + len(batch)
-            if len(lost) > LOST_SHARE * len(self._held.examples):
+            if len(lost) > LOST_SHARE * len(self._held.digests):
                 return False
             if found_in_a_row >= MEND_STOPS:
                 break

@@ -15,7 +15,8 @@ from helpdesk_daemon.errors import ConfigError, HelpdeskError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from helpdesk_daemon.adapters.index_sync import Held, IndexSync, Report
+    from helpdesk_daemon.adapters.index_held import Held
+    from helpdesk_daemon.adapters.index_sync import IndexSync, Report
     from helpdesk_daemon.settings import Settings
 
 COLUMNS = {"what": "What", "found": "Found"}
@@ -122,7 +123,7 @@ def _bar(words: str) -> Iterator[Callable[[int, int], None]]:
 def _status(settings: Settings) -> dict[str, Any]:
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.embedder import MODEL_NAME
-    from helpdesk_daemon.adapters.index_sync import Held
+    from helpdesk_daemon.adapters.index_held import Held
     from helpdesk_daemon.adapters.store.engine import open_engine
     from helpdesk_daemon.adapters.store.examples import Examples
     from helpdesk_daemon.stages.classify import matrix
@@ -176,8 +177,8 @@ def _asked(step: IndexSync, held: Held) -> dict[str, Any]:
         "recall": step.recall(held) if seen.dimension == held.vectors.shape[1] else None,
         "query_ms": round(step.query_seconds * 1_000, 1),
     }  # fmt: skip
-    if seen.count is not None and seen.count != len(held.examples):
-        found["trouble"] = f"it holds {seen.count} of {len(held.examples)}: `helpdesk-daemon index sync`"
+    if seen.count is not None and seen.count != len(held.digests):
+        found["trouble"] = f"it holds {seen.count} of {len(held.digests)}: `helpdesk-daemon index sync`"
     return found
 
 

@@ -64,8 +64,10 @@ class KeepIndex:
             )
         except StoreError:
             raise
-        except HelpdeskError as error:
+        except Exception as error:  # a bug here must not stop the mail
             self._failures += 1
+            if not isinstance(error, HelpdeskError):
+                self._log.error("index.sync_broke", error=repr(error), exc_info=True)
             if not self._stopping and seconds != 0:
                 self._log.warning("index.sync_failed", error=str(error), attempts=self._failures)
             return

@@ -408,3 +408,34 @@ def test_a_server_too_slow_for_mail_is_not_asked(tmp_path: Path, v1: EndeeServer
             index.sync()
         assert votes(index) == TRUTH
         assert index.answered == 0
+
+
+def test_vectors_no_server_may_have_are_compared_here(tmp_path: Path, server: EndeeServer) -> None:
+    held = VECTORS.copy()
+    held[7] = 0
+    with guarded(tmp_path, place(server)) as index:
+        index.replace(ROWS, held)
+        index.sync()
+        assert index.trouble == ""
+        assert server.count("helpdesk") == COUNT - 1
+        assert votes(index) == exactly(ROWS, held)
+        assert index.answered == len(QUERIES)
+
+
+def test_nothing_is_taken_out_before_the_examples_are_loaded(tmp_path: Path, server: EndeeServer) -> None:
+    with index_on(tmp_path, server):
+        pass
+    with guarded(tmp_path, place(server)) as index:  # after a restart, while the model does not load
+        with pytest.raises(TransientError, match="not loaded"):
+            index.sync()
+        assert server.count("helpdesk") == COUNT
+
+
+def test_a_bug_of_ours_costs_no_vote(tmp_path: Path, server: EndeeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("bug")
+
+    with index_on(tmp_path, server) as index:
+        monkeypatch.setattr(index, "_judged", broken)
+        assert votes(index) == TRUTH
+        assert index.trouble == "KeyError('bug')"
