@@ -245,8 +245,6 @@ class _Job:
         self.count = found.count if found else 0
         if found is None or target is None:
             return not self._held.examples
-        if found.epoch != target.epoch:
-            return False
         self._sync.epoch = found.epoch
         if found.count is not None:
             return found.count == len(self._held.digests)

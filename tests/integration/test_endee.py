@@ -439,3 +439,35 @@ def test_a_bug_of_ours_costs_no_vote(tmp_path: Path, server: EndeeServer, monkey
         monkeypatch.setattr(index, "_judged", broken)
         assert votes(index) == TRUTH
         assert index.trouble == "KeyError('bug')"
+
+
+def test_a_server_that_hangs_up_as_it_is_asked_is_asked_once_more(tmp_path: Path, server: EndeeServer) -> None:
+    with index_on(tmp_path, server) as index:
+        assert votes(index) == TRUTH
+        once = ["drop"]
+        server.fault = lambda asked: once.pop() if once else None
+        assert votes(index) == TRUTH
+        assert index.trouble == ""
+        assert index.answered == 2 * len(QUERIES)
+
+
+def test_a_new_connection_shows_what_single_answers_do_not(tmp_path: Path, v1: EndeeServer) -> None:
+    """A few vectors are lost: each answer is sound, but the count is not."""
+    with index_on(tmp_path, v1) as index:
+        v1.save()
+        index.replace(ROWS + examples(9, first=5_000), np.concatenate([VECTORS, vectors(9, seed=3)]))
+        index.sync()
+        killed(v1)
+        votes(index)
+        assert index.trouble == f"Endee holds {COUNT} vectors where {COUNT + 9} are known"
+        assert index.answered == 0
+
+
+def test_an_index_made_anew_and_filled_by_somebody_else_is_loaded_anew(tmp_path: Path, server: EndeeServer) -> None:
+    with index_on(tmp_path, server) as index, contextlib.closing(Endee(place(server))) as other:
+        other.connect()
+        other.drop()
+        other.create(DIMENSION)
+        other.upsert([str(row.id) for row in ROWS], VECTORS)
+        assert index.sync().rebuilt == "somebody else made it anew"
+        assert votes(index) == TRUTH
