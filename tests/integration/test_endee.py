@@ -471,3 +471,26 @@ def test_an_index_made_anew_and_filled_by_somebody_else_is_loaded_anew(tmp_path:
         other.upsert([str(row.id) for row in ROWS], VECTORS)
         assert index.sync().rebuilt == "somebody else made it anew"
         assert votes(index) == TRUTH
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["sync", "rebuild"])
+def test_a_command_may_change_the_server_while_the_daemon_votes(
+    tmp_path: Path, server: EndeeServer, anew: bool
+) -> None:
+    with index_on(tmp_path, server) as daemon, guarded(tmp_path, place(server)) as command:
+        more, held = ROWS + examples(2 * BATCH, first=5_000), np.concatenate([VECTORS, vectors(2 * BATCH, seed=3)])
+        seen = []
+
+        def meanwhile(done: int, total: int) -> None:
+            assert votes(daemon) == TRUTH, "the daemon has not heard of the new examples yet"
+            seen.append(done)
+
+        command.replace(more, held)
+        command.sync(anew=anew, progress=meanwhile)
+        assert len(seen) > 2
+        daemon.replace(more, held)
+        daemon.sync()
+        answered = daemon.answered
+        assert votes(daemon) == exactly(more, held)
+        assert daemon.answered == answered + len(QUERIES)
+        assert server.count("helpdesk") == len(more)
