@@ -419,12 +419,17 @@ class IndexTable(Table):
         return value.rstrip("/")
 
     def read(self) -> str:
-        """The token as it is now, empty when none is configured.
+        """The token as it is now, empty when none is configured or needed.
 
         Raises:
             ConfigError: the file cannot be read, or the variable is not set.
         """
-        return _secret("token", self.token_file, self.token_env)
+        return _secret("token", self.token_file, self.token_env) if self.kind == "endee" else ""
+
+    @property
+    def secret_files(self) -> list[Path]:
+        """The files that hold secrets."""
+        return [self.token_file] if self.kind == "endee" and self.token_file else []
 
 
 class LogTable(Table):

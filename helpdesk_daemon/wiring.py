@@ -31,6 +31,7 @@ from helpdesk_daemon.tickets.tracking import Signer
 from helpdesk_daemon.triage.rules import Routing
 
 if TYPE_CHECKING:
+    from helpdesk_daemon.adapters.index_endee import Server
     from helpdesk_daemon.adapters.index_guarded import GuardedIndex
     from helpdesk_daemon.stages.case import Desk
     from helpdesk_daemon.stages.explain import Explainer
@@ -204,15 +205,22 @@ def index_of(settings: Settings, engine: Engine, clock: Clock) -> VectorIndex:
     return ExactIndex() if settings.index.kind == "exact" else endee_of(settings, engine, clock)
 
 
+def endee_server(settings: Settings) -> Server:
+    """Where Endee is, as the `[index]` table says."""
+    from helpdesk_daemon.adapters.index_endee import Server
+
+    table = settings.index
+    return Server(table.url, table.name, table.read, table.timeout, table.write_timeout, table.ef)
+
+
 def endee_of(settings: Settings, engine: Engine, clock: Clock) -> GuardedIndex:
     """Endee with exact search behind it, whatever `kind` says; nothing is connected yet."""
-    from helpdesk_daemon.adapters.index_endee import Endee, Server
+    from helpdesk_daemon.adapters.index_endee import Endee
     from helpdesk_daemon.adapters.index_guarded import GuardedIndex
     from helpdesk_daemon.adapters.index_sync import IndexSync
     from helpdesk_daemon.adapters.store.index_ledger import IndexLedger
 
-    table = settings.index
-    server = Server(table.url, table.name, table.read, table.timeout, table.write_timeout, table.ef)
+    table, server = settings.index, endee_server(settings)
     patient = replace(server, read_seconds=max(table.timeout, SYNC_SECONDS))
     sync = IndexSync(Endee(patient), IndexLedger(engine, clock), table.min_recall, table.timeout)
     return GuardedIndex(Endee(server), sync, settings.data_dir / "index.lock")

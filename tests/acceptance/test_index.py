@@ -30,6 +30,8 @@ def test_load_look_take_over(tmp_path: Path) -> None:
         assert {key: found[key] for key in ("generation", "count", "sent", "to_send", "recall", "trouble")} == {
             "generation": 1, "count": 1230, "sent": 1230, "to_send": 0, "recall": 1.0, "trouble": "",
         }  # fmt: skip
+        checked = run(tmp_path, "check", "--network", env=TOKEN).stdout.decode()
+        assert f"{server.url}, API v1, helpdesk: 1230 vectors" in checked
         shown = out(run(tmp_path, "index", "status", env=TOKEN))
         assert "Recall at 20" in shown
         assert "1.000" in shown
