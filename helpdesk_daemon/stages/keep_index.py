@@ -11,7 +11,7 @@ from helpdesk_daemon.lanes import Lane, Wake
 from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import IndexCopy
 
-FIRST_PAUSE = 2.0  # seconds after a sync that failed; doubled each time, up to the schedule
+FIRST_PAUSE = 2.0  # seconds after a sync that failed or did not last; doubled each time, up to the schedule
 
 
 class KeepIndex:
@@ -25,7 +25,7 @@ class KeepIndex:
 
     def __init__(self, index: IndexCopy, lane: Lane, seconds: float) -> None:
         self._index, self._lane, self._seconds = index, lane, seconds
-        self._failures = 0
+        self._failures = self._relapses = 0
         self._stopping = False
         self._wake, self._stop = Wake(), Wake()
         self._log = get("index")
@@ -46,10 +46,10 @@ class KeepIndex:
         await self._wake.wait(self._seconds)  # until the examples are loaded
         while not self._stopping:
             await self.once()
-            if self._failures:
-                await self._stop.wait(self._pause())
-            else:
-                await self._wake.wait(self._seconds)
+            if not self._failures:
+                await self._until_wanted()
+            if (tried := self._failures or self._relapses - 1) > 0:
+                await self._stop.wait(min(self._seconds, FIRST_PAUSE * 2.0 ** min(tried - 1, 16)))
 
     async def once(self, seconds: float | None = None) -> None:
         """Sync once.
@@ -73,9 +73,10 @@ class KeepIndex:
             return
         self._failures = 0
 
-    def _pause(self) -> float:
-        """Seconds to wait after a failure, longer each time."""
-        return min(self._seconds, FIRST_PAUSE * 2.0 ** min(self._failures - 1, 16))
+    async def _until_wanted(self) -> None:
+        """Wait for the index or the schedule, and count how often it was found good and soon failed again."""
+        woken = await self._wake.wait(self._seconds)
+        self._relapses = self._relapses + 1 if woken and self._index.trouble else 0
 
     def stop(self) -> None:
         """End after the call in hand, and end that too."""
