@@ -66,8 +66,8 @@ class ImapMailbox:
         return self._client
 
     @contextmanager
-    def signed_in(self) -> Iterator[Any]:
-        """The client, for looking around beside the stages; what fails is decided as everywhere here."""
+    def session(self) -> Iterator[Any]:
+        """The signed-in client, for other work on the account; failures are ours as everywhere here."""
         with self._errors():
             yield self._connect()
 

@@ -42,7 +42,7 @@ class Account:
 
 def look_around(box: ImapMailbox) -> Account:
     """Folders and abilities of an account. Errors are those of `Mailbox`."""
-    with box.signed_in() as client:
+    with box.session() as client:
         names = [name for flags, _, name in client.list_folders() if b"\\Noselect" not in flags]
         folders = {name: int(client.folder_status(name, ["MESSAGES"])[b"MESSAGES"]) for name in names[:SHOWN_FOLDERS]}
         return Account(folders, bool(client.has_capability("IDLE")))
@@ -55,7 +55,7 @@ def ages(box: Mailbox, now: datetime) -> tuple[int, int, int]:
         old = [now.timestamp() - file.stat().st_mtime for file in files]
         return len(old), sum(age < DAY for age in old), sum(age < 7 * DAY for age in old)
     assert isinstance(box, ImapMailbox)
-    with box.signed_in() as client:
+    with box.session() as client:
         if not client.folder_exists(box.folder):
             raise PermanentError(f"there is no folder {box.folder}")
         mails = int(client.select_folder(box.folder, readonly=True)[b"EXISTS"])
@@ -128,7 +128,7 @@ class Watch:
         self._box = box
         self._next: dict[str, int] = {}
         if isinstance(box, ImapMailbox):
-            with box.signed_in() as client:
+            with box.session() as client:
                 here = [folder for folder in folders if client.folder_exists(folder)]
                 self._next = {f: int(client.folder_status(f, ["UIDNEXT"])[b"UIDNEXT"]) for f in here}
         self._paths = [Path(box.folder, part) for part in ("new", "cur")]
@@ -153,7 +153,7 @@ class Watch:
         """For each new mail with the token, deleted at once: whether it is the probe, not its bounce."""
         box = self._box
         if isinstance(box, ImapMailbox):
-            with box.signed_in() as client:
+            with box.session() as client:
                 for folder in self._next:
                     yield from self._in_folder(client, folder, token)
             return

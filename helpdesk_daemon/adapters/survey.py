@@ -100,7 +100,7 @@ class ImapSurvey:
 
     def look(self) -> tuple[int, list[str]]:
         """See `Survey.look`: one number a mail is held, no more."""
-        with self._box.signed_in() as client:
+        with self._box.session() as client:
             if not client.folder_exists(self.folder):
                 raise PermanentError(f"there is no folder {self.folder}")
             self._box.folder = self.folder
@@ -133,7 +133,7 @@ class ImapSurvey:
     def _facts(self, uids: Sequence[str], items: Sequence[str]) -> dict[str, dict[bytes, Any]]:
         if not uids:
             return {}
-        with self._box.signed_in() as client:
+        with self._box.session() as client:
             return {str(uid): facts for uid, facts in client.fetch([int(uid) for uid in uids], items).items()}
 
     def fetch(self, uids: Sequence[str]) -> tuple[list[Fetched], list[str]]:
@@ -142,7 +142,7 @@ class ImapSurvey:
 
     def beside(self, folder: str) -> ImapSurvey | None:
         """See `Survey.beside`; the connection is shared, so this folder needs a new look afterwards."""
-        with self._box.signed_in() as client:
+        with self._box.session() as client:
             if not client.folder_exists(folder):
                 return None
         other = ImapSurvey(self._box)

@@ -20,6 +20,7 @@ from jinja2 import (
 from helpdesk_daemon.mail.html_quotes import is_too_deep
 from helpdesk_daemon.mail.message import Message
 
+FALLBACK = "en"
 MAX_HTML = 2_000_000  # characters of a stranger's HTML that are cleaned and shown
 
 
@@ -41,16 +42,16 @@ def safe_html(message: Message) -> str:
 
 
 class Templates:
-    """`Render` on template folders; `NAME.txt` is required, `NAME.html` optional.
+    """`Render` on template folders; `NAME.txt` is required, `NAME.html` optional and of the same language.
 
     Args:
         folders: searched in order.
-        language: subfolder of each, such as `en`.
+        language: subfolder of each, such as `de`; `en` is searched after it.
     """
 
     def __init__(self, folders: list[Path], language: str = "en") -> None:
         self._environment = Environment(
-            loader=FileSystemLoader([str(f / language) for f in folders] + [str(f) for f in folders]),
+            loader=FileSystemLoader([f / part for part in (language, "", FALLBACK) for f in folders]),
             autoescape=select_autoescape(["html"]),
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -60,11 +61,13 @@ class Templates:
         self._environment.filters |= {"when": when, "safe_html": safe_html}
         self._get = lru_cache(maxsize=64)(self._load)
 
-    def _load(self, name: str) -> Template | None:
+    def _load(self, name: str) -> tuple[Template, Template | None]:
+        plain = self._environment.get_template(f"{name}.txt")
         try:
-            return self._environment.get_template(name)
+            html = self._environment.get_template(f"{name}.html")
         except TemplateNotFound:
-            return None
+            return plain, None
+        return plain, html if _language(html) == _language(plain) else None
 
     def __call__(self, name: str, values: Mapping[str, object]) -> tuple[str, str]:
         """See `Render`.
@@ -72,6 +75,10 @@ class Templates:
         Raises:
             TemplateNotFound: there is no `NAME.txt`.
         """
-        plain = self._environment.get_template(f"{name}.txt")
-        html = self._get(f"{name}.html")
+        plain, html = self._get(name)
         return plain.render(values), html.render(values) if html else ""
+
+
+def _language(template: Template) -> str:
+    """Name of the folder a template lies in."""
+    return Path(str(template.filename)).parent.name

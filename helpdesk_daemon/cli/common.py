@@ -29,7 +29,7 @@ FIXED = {
 READABLE = 18
 PIPED_WIDTH = 150  # characters, where no terminal says how many there are
 DROPPED_FIRST = (
-    "Actor", "Message-ID", "Next", "Tries", "Mailbox", "Conf.", "Priority", "State", "Department", "Last reply", "At",
+    "Actor", "Message-ID", "Next", "Tries", "Conf.", "Priority", "Mailbox", "State", "Department", "Last reply", "At",
 )  # fmt: skip
 as_json = click.option("--json", "json_", is_flag=True, help="One JSON document instead of a table")
 

@@ -5,9 +5,9 @@ from helpdesk_daemon.ports.incidents import Incident, IncidentStore, Trouble, We
 from helpdesk_daemon.ports.index_copy import IndexCopy
 from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox, Metered, Quota
 from helpdesk_daemon.ports.meaning import Embedder, Example, VectorIndex
-from helpdesk_daemon.ports.records import Arrival, Audit, Change, Due, Known, Outcome, Question, Sent, Stored
-from helpdesk_daemon.ports.sending import Transport
-from helpdesk_daemon.ports.store import ArrivalStore, DecisionStore, ExampleStore, OutboxStore
+from helpdesk_daemon.ports.records import Arrival, Audit, Change, Copy, Due, Known, Outcome, Question, Sent, Stored
+from helpdesk_daemon.ports.sending import SentFolder, Transport
+from helpdesk_daemon.ports.store import ArrivalStore, CopyStore, DecisionStore, ExampleStore, OutboxStore
 
 __all__ = [
     "Arrival",
@@ -15,6 +15,8 @@ __all__ = [
     "Audit",
     "Change",
     "Clock",
+    "Copy",
+    "CopyStore",
     "Cursor",
     "DecisionStore",
     "Due",
@@ -34,6 +36,7 @@ __all__ = [
     "Quota",
     "Reached",
     "Sent",
+    "SentFolder",
     "Stored",
     "Transport",
     "Trouble",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from helpdesk_daemon.adapters.maildir import deliver
+from helpdesk_daemon.mail.digest import message_id_of
 from tests.harness.dovecot import Dovecot
 from tests.harness.mails import mail
 from tests.harness.sink import Sink
@@ -23,11 +24,12 @@ POINTS = sorted(
         for name in re.findall(r'self\._reached\("([a-z.]+)"\)', file.read_text())
     }
 )
+COPIED = 'sent_folder = "auto"\nsent_copies = "all"'
 
 
 def test_the_stages_name_their_moments() -> None:
     stages = {name.partition(".")[0] for name in POINTS}
-    assert stages == {"ingest", "decide", "deliver"}
+    assert stages == {"ingest", "decide", "deliver", "copies"}
     assert len(POINTS) >= 9
 
 
@@ -38,7 +40,7 @@ def test_a_kill_at_this_moment_loses_and_doubles_nothing(tmp_path: Path, point: 
     for number in range(1, 12):
         deliver(inbox, mail(number))
     with Sink() as sink:
-        settings = write_settings(tmp_path, "maildir:inbox", sink.port, 'touch = "move Done"')
+        settings = write_settings(tmp_path, "maildir:inbox", sink.port, f'touch = "move Done"\n{COPIED}')
         first = child(settings, "once", point, count)
         ended = first.wait(60)
         assert ended in ((-signal.SIGKILL,) if count == "1" else (-signal.SIGKILL, 0)), "the moment was never reached"
@@ -49,6 +51,10 @@ def test_a_kill_at_this_moment_loses_and_doubles_nothing(tmp_path: Path, point: 
         assert moved.states == {"kept": 11}
     assert list((inbox / "new").iterdir()) == []
     assert len(list((inbox / ".Done" / "cur").iterdir())) == 11
+    sent = rows(tmp_path, "select message_id, copy_state from outbox where kind = 'acknowledgement' and state = 'sent'")
+    copies = [message_id_of(copy.read_bytes()) for copy in (inbox / ".Sent" / "cur").iterdir()]
+    assert sorted(copies) == sorted(row["message_id"] for row in sent)
+    assert {row["copy_state"] for row in sent} == {"copied"}
 
 
 def test_the_suite_notices_when_the_mailbox_is_marked_before_the_commit(tmp_path: Path) -> None:
