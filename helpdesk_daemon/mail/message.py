@@ -6,6 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 
+def base_address(email: str) -> str:
+    """An address without its detail (RFC 5233): `ann+shop@x` and `ann@x` are one mailbox."""
+    local, at, domain = email.rpartition("@")
+    return f"{local.partition('+')[0] or local}{at}{domain}"
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """A mailbox of RFC 5322 section 3.4: a display name and an addr-spec.

@@ -21,6 +21,7 @@ from helpdesk_daemon.triage.vote import Neighbour
 
 EVIDENCE = 3  # neighbours shown to agents
 MAX_REFERENCES = 20
+MAX_MARKS = 10
 AUTOMATIC: tuple[Field, ...] = (("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All"))
 
 
@@ -195,6 +196,7 @@ class Composer:
             *_thread(answers, ()),
             *fields,
             *AUTOMATIC,
+            *_passed_by(message),
         ]
         attachments = () if bare else message.attachments
         return self._mail(Kind.FORWARD, ticket, Party.AGENT, ticket.address, self.identity.address, head, text,
@@ -213,6 +215,12 @@ class Composer:
         ]
         content = mime.write([*fields, *common], text, html, attachments, original)
         return Outgoing(kind, recipient, sender, message_id, content, ticket.id if ticket else "")
+
+
+def _passed_by(message: Message) -> list[Field]:
+    """Loop marks of other helpdesks that a mail came through: each knows by its own that the mail has gone round."""
+    marks = [m for m in message.headers.get_all("X-Helpdesk-Loop") if re.fullmatch(r"[0-9a-z]{16}", m)]
+    return [("X-Helpdesk-Loop", mark) for mark in dict.fromkeys(marks[:MAX_MARKS])]
 
 
 def _thread(answers: str, references: tuple[str, ...]) -> list[Field]:

@@ -44,6 +44,12 @@ class Desk:
     model: str = ""
     new_id: Callable[[], str] = new_tracking_id
 
+    @property
+    def colleagues(self) -> frozenset[str]:
+        """Mailboxes of our own people that mail of ours goes to: departments, triage and the operator."""
+        departments = (*self.routing.departments.values(), self.routing.triage.department)
+        return frozenset(filter(None, (*(d.address.lower() for d in departments), self.operator)))
+
 
 @dataclass(frozen=True, slots=True)
 class Case:

@@ -226,6 +226,8 @@ class Decide:
             decision = outcome.decision
             if outcome.breaker:
                 self._log.error("breaker.opened", reason=outcome.breaker)
+            for held in filter(None, (mail.held for mail in outcome.outgoing)):
+                self._log.warning("outgoing.held", arrival=outcome.arrival, ticket=outcome.ticket, reason=held)
             self._log.info(
                 "message.decided", arrival=outcome.arrival, state=outcome.state, ticket=outcome.ticket,
                 sender=who(senders[outcome.arrival]), reason=outcome.reason,

@@ -25,11 +25,12 @@ _mark_sent = (
 
 
 def outbox_row(mail: Outgoing, arrival: int | None, now: datetime) -> Mapping[str, object]:
-    """A new row for a mail that waits to be sent."""
+    """A new row for a mail that waits to be sent, or for a person to let it go."""
     return {
         "kind": mail.kind, "ticket": mail.ticket, "arrival": arrival, "sender": mail.sender,
-        "recipient": mail.recipient, "message_id": mail.message_id, "state": "pending", "attempts": 0,
-        "next_attempt_at": now, "created_at": now, "size": len(mail.mime), "mime": mail.mime,
+        "recipient": mail.recipient, "message_id": mail.message_id, "state": "held" if mail.held else "pending",
+        "attempts": 0, "next_attempt_at": now, "created_at": now, "last_reply": mail.held, "size": len(mail.mime),
+        "mime": mail.mime,
     }  # fmt: skip
 
 
