@@ -25,8 +25,10 @@ from helpdesk_daemon.conditions import look_for_trouble
 from helpdesk_daemon.errors import HelpdeskError, SignInError, StoreError, Unreachable
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
+from helpdesk_daemon.outgoing.limits import pace
 from helpdesk_daemon.ports import Clock, Embedder, Mailbox, Reached, Transport, Trouble, VectorIndex, pass_by
 from helpdesk_daemon.settings import Settings
+from helpdesk_daemon.stages.budget import Budget
 from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
@@ -94,7 +96,7 @@ class App:
         tokens = tokens_of(settings, self.clock, parts.reached)
         self.deliver = Deliver(
             Outbox(self.engine, self.clock), parts.transport or transport_of(settings, tokens), self.clock, self.db,
-            settings.smtp.connections * 4, lambda: self.desk, parts.reached,
+            settings.smtp.connections * 4, lambda: self.desk, Budget(pace(settings.smtp.per_minute)), parts.reached,
         )  # fmt: skip
         self.decide = Decide(
             Decisions(self.engine, self.clock), self.classifier, lambda: self.desk, self.clock, self.db, self.work,

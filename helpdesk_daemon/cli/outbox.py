@@ -90,7 +90,7 @@ def show(ctx: click.Context, number: int, save: Path | None, json_: bool) -> Non
         return
     for name in ("state", "kind", "ticket", "recipient", "attempts", "created_at", "next_attempt_at", "sent_at",
                  "last_reply"):  # fmt: skip
-        if row[name]:
+        if row[name] and (name != "next_attempt_at" or row["state"] in ("pending", "deferred")):
             click.echo(f"{name.replace('_', ' '):<16}{readable(cell(row[name]))}")
     click.echo()
     for name, value in described["headers"]:
@@ -158,7 +158,7 @@ def retry(ctx: click.Context, ids: tuple[int, ...], json_: bool) -> None:
     from helpdesk_daemon.adapters.store import holding
 
     found = holding.retry(_store(ctx), SystemClock(), ids, actor())
-    _report(ctx, ids, found, "retried", "mails are due now; a running daemon sends them within a minute", json_)
+    _report(ctx, ids, found, "retried", "to be sent now; a running daemon takes a minute at most", json_)
 
 
 @outbox.command()
@@ -176,7 +176,7 @@ def drop(ctx: click.Context, ids: tuple[int, ...], kind: tuple[str, ...], recipi
     if not (ids or kind or recipient):
         raise click.UsageError("Name the IDs of `outbox list`, --kind or --to")
     found = drop_(_store(ctx), SystemClock(), Wanted(ids, kind, recipient), actor())
-    _report(ctx, ids, found, "dropped", "mails will not be sent", json_)
+    _report(ctx, ids, found, "dropped", "dropped: not to be sent, kept to be looked at", json_)
 
 
 def _report(ctx: click.Context, ids: tuple[int, ...], found: list[int], word: str, said: str, json_: bool) -> None:

@@ -97,6 +97,22 @@ def _filled(bucket: Bucket | None, rate: Rate, now: datetime) -> float:
     return min(bucket.tokens + hours * rate.hourly, float(rate.burst))
 
 
+def pace(per_minute: int) -> Rate | None:
+    """At most so many mails in any minute, as a rate; None for no bound.
+
+    The burst and what flows back within a minute make `per_minute` together.
+    """
+    if not per_minute:
+        return None
+    burst = max(per_minute // 10, 1)
+    return Rate(burst, max(per_minute - burst, 0.5) * 60)
+
+
+def wait(buckets: Mapping[str, Bucket], scope: str, rate: Rate, now: datetime) -> float:
+    """Seconds until a scope has a token again."""
+    return max(1 - _filled(buckets.get(scope), rate, now), 0.0) / rate.hourly * 3600
+
+
 def take(
     buckets: Mapping[str, Bucket], scopes: Mapping[str, Rate], now: datetime, tokens: int = 1
 ) -> tuple[dict[str, Bucket], str]:

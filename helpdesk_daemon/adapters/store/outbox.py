@@ -48,7 +48,7 @@ class Outbox:
                 select(outbox, tickets.c.address)
                 .select_from(outbox.outerjoin(tickets, tickets.c.id == outbox.c.ticket))
                 .where(outbox.c.state.in_(WAITING), outbox.c.next_attempt_at <= now)
-                .order_by(outbox.c.next_attempt_at, outbox.c.id)
+                .order_by(outbox.c.kind.not_in(list(UNHELD)), outbox.c.next_attempt_at, outbox.c.id)
                 .limit(limit)
             )
             rows = connection.execute(_unheld(connection, wanted)).all()
