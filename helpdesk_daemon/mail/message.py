@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+NO_BRACKETS = str.maketrans("", "", "<>")
+
 
 def base_address(email: str) -> str:
     """An address without its detail (RFC 5233): `ann+shop@x` and `ann@x` are one mailbox."""
@@ -30,7 +32,9 @@ class Address:
         return self.email.rpartition("@")[2] if "@" in self.email else ""
 
     def __str__(self) -> str:
-        return f"{self.name} <{self.email}>" if self.name else self.email
+        """Name and address for people; no name can pass for an address."""
+        name = self.name.replace("@", " at ").translate(NO_BRACKETS) if self.name else ""
+        return f"{name} <{self.email}>" if name else self.email
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,11 @@ def phrase(name: str, email: str) -> str:
     return f'"{quoted}" <{email}>'
 
 
+def mailbox(name: str, email: str) -> str:
+    """The same for a field that people read, without quotes where a name needs none."""
+    return f"{name} <{email}>" if re.fullmatch(r"[A-Za-z0-9 ]+", name) else phrase(name, email)
+
+
 def date(at: datetime) -> str:
     """A moment as RFC 5322 section 3.3 writes it."""
     return format_datetime(at)

@@ -84,7 +84,7 @@ class Case:
 def consider(arrival: Arrival, message: Message, known: Known, desk: Desk, now: datetime) -> Case:
     """Screen and thread a mail."""
     policy = replace(desk.policy, suppressed=frozenset(known.suppressed)) if known.suppressed else desk.policy
-    thread = find_thread(message, known, desk.signer)
+    thread = find_thread(message, known, desk.signer, desk.policy.authserv_id)
     screening = screen(message, policy)
     if screening.kind == Kind.AUTO_REPLY and any(_is_notice(answered, desk.signer) for answered in message.answers):
         screening = replace(screening, ticket=False, reason="automatic answer to a notice or alert of ours")
