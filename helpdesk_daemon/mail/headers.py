@@ -136,6 +136,9 @@ def _address(part: str) -> Address | None:
         found = EMAIL.search(inside) or EMAIL.search(part)
         name = part[: angled.start()] or part[angled.end() :].strip(" ()")
     else:
+        # A group's label (RFC 5322 section 3.4) may look like an address, but nobody writes from it.
+        label, colon, members = part.partition(":")
+        part = members if colon and "@" in members and not set(label) & set('"[(') else part
         found = EMAIL.search(part)
         comment = re.search(r"\(([^()]*)\)", part)
         name = comment.group(1) if comment else (part[: found.start()] if found else "")

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-NO_BRACKETS = str.maketrans("", "", "<>")
+BRACKETS = str.maketrans("", "", "<>")
+
+
+def harmless(name: str) -> str:
+    """A display name that cannot pass for an address."""
+    return name.translate(BRACKETS).replace("@", " at ").strip() if set(name) & set("<>@") else name
 
 
 def base_address(email: str) -> str:
@@ -33,7 +38,7 @@ class Address:
 
     def __str__(self) -> str:
         """Name and address for people; no name can pass for an address."""
-        name = self.name.replace("@", " at ").translate(NO_BRACKETS) if self.name else ""
+        name = harmless(self.name)
         return f"{name} <{self.email}>" if name else self.email
 
 

@@ -8,6 +8,7 @@ from email.header import Header
 from email.utils import format_datetime
 
 from helpdesk_daemon.mail.headers import one_line
+from helpdesk_daemon.mail.message import harmless
 from helpdesk_daemon.tickets.ticket import Priority, Ticket
 
 Field = tuple[str, str]
@@ -41,7 +42,7 @@ def written(name: str, value: str) -> str:
 
 def phrase(name: str, email: str) -> str:
     """A display name and address as one mailbox (RFC 5322 section 3.4)."""
-    name = one_line(name).replace("@", " at ") if "@" in name else one_line(name)
+    name = harmless(one_line(name))
     if not name:
         return email
     if not name.isascii():
