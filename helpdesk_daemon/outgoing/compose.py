@@ -119,12 +119,12 @@ class Composer:
                                    original=original)  # fmt: skip
 
     def follow_up(
-        self, ticket: Ticket, message: Message, confidence: float, rule: str, now: datetime, stranger: bool = False
+        self, ticket: Ticket, message: Message, confidence: float, rule: str, now: datetime, doubt: str = ""
     ) -> Outgoing:
-        """A customer's further mail to the department, in the thread of the forward; of a `stranger`, it says so."""
+        """A customer's further mail to the department, in the forward's thread, with what speaks against its sender."""
         fields = helpdesk_fields(ticket, confidence, rule)
         return self._to_department("follow_up", ticket, message, f"Re: [{ticket.id}] {ticket.subject[:SUBJECT]}",
-                                   self._forward_values(ticket, message) | {"stranger": stranger}, fields, now,
+                                   self._forward_values(ticket, message) | {"doubt": doubt}, fields, now,
                                    answers=ticket.forward_id)  # fmt: skip
 
     def held(self, ticket: Ticket, message: Message, reason: str, raw: bytes, now: datetime) -> Outgoing:

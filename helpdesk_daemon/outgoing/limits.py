@@ -31,7 +31,8 @@ class Rate:
 
 
 ONCE_A_DAY = Rate(1, 1 / 24)  # how often people are told of one and the same trouble
-ALL_ACKNOWLEDGEMENTS, ALL_MAIL = "all", "mail"  # scopes of the whole installation
+# Scopes of the whole installation.
+ALL_ACKNOWLEDGEMENTS, ALL_MAIL, QUARANTINE = "all", "mail", "quarantine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Limits:
         address: acknowledgements to one address; forwards of what a department's own address writes.
         ticket: notices on one ticket, of what was held or came back.
         total: acknowledgements in all; when it is used up, the circuit breaker opens.
-        conversation: received mails of one ticket that lead to mails of ours.
+        conversation: received mails of one ticket that lead to mails of ours; notices of quarantined mail.
         sender: forwards of new tickets of one requester.
         mail: mails of every kind in all; when it is used up, the circuit breaker opens.
     """
@@ -83,7 +84,7 @@ def told_scope(scope: str) -> str:
 def scopes_of(addresses: Iterable[str], tickets: Iterable[str]) -> list[str]:
     """Every scope that mail of some senders, on some tickets, may count against."""
     troubles = [sender_scope(a) for a in addresses]
-    found = [ALL_ACKNOWLEDGEMENTS, ALL_MAIL, *(address_scope(a) for a in addresses)]
+    found = [ALL_ACKNOWLEDGEMENTS, ALL_MAIL, QUARANTINE, *(address_scope(a) for a in addresses)]
     for ticket in tickets:
         found.append(notice_scope(ticket))
         troubles.append(conversation_scope(ticket))

@@ -53,8 +53,8 @@ def _limit(case: Case, outcome: Outcome) -> tuple[str, Rate, str]:
     limits, requester = case.desk.limits, case.screening.requester.email
     if not outcome.opened:
         return conversation_scope(outcome.ticket), limits.conversation, f"on ticket {outcome.ticket}"
-    ours = requester in case.desk.colleagues
-    return sender_scope(requester), limits.address if ours else limits.sender, f"for {requester or 'nobody'}"
+    rate = limits.address if case.desk.is_colleague(requester) else limits.sender
+    return sender_scope(requester), rate, f"for {requester or 'nobody'}"
 
 
 def _notice(case: Case, outcome: Outcome, why: str) -> Outgoing:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from helpdesk_daemon.mail.message import Message
+from helpdesk_daemon.mail.message import Message, base_address
 from helpdesk_daemon.mail.screen import Kind, Policy, Screening, screen
 from helpdesk_daemon.outgoing.compose import Composer
 from helpdesk_daemon.outgoing.limits import Limits
@@ -44,11 +44,11 @@ class Desk:
     model: str = ""
     new_id: Callable[[], str] = new_tracking_id
 
-    @property
-    def colleagues(self) -> frozenset[str]:
-        """Mailboxes of our own people that mail of ours goes to: departments, triage and the operator."""
+    def is_colleague(self, email: str) -> bool:
+        """Whether an address is a mailbox of our own people that mail of ours goes to by itself."""
         departments = (*self.routing.departments.values(), self.routing.triage.department)
-        return frozenset(filter(None, (*(d.address.lower() for d in departments), self.operator)))
+        ours = {base_address(d.address.lower()) for d in departments} | {base_address(self.operator)}
+        return bool(email) and base_address(email) in ours
 
 
 @dataclass(frozen=True, slots=True)

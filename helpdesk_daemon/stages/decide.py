@@ -14,6 +14,7 @@ from helpdesk_daemon.log import get, who
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.mail.references import claims
+from helpdesk_daemon.outgoing.limits import QUARANTINE, take
 from helpdesk_daemon.ports import (
     Arrival,
     Audit,
@@ -154,7 +155,8 @@ class Decide:
 
     async def _quarantine(self, arrival: Arrival) -> None:
         """Set a mail aside that broke this stage too often; it is not even parsed again."""
-        outcome = quarantine(arrival, f"it broke this stage {MAX_ATTEMPTS} times", self._desk(), self._clock.now())
+        known, why = await self._db(self._store.known, []), f"it broke this stage {MAX_ATTEMPTS} times"
+        outcome = quarantine(arrival, why, self._desk(), known, self._clock.now())
         await self._db(self._store.commit, [outcome])
         self._claimed.discard(arrival.id)
         self._log.error("message.quarantined", arrival=arrival.id, reason=outcome.reason)
@@ -267,8 +269,14 @@ def question(arrival: Arrival, message: Message, desk: Desk) -> Question:
     return Question(arrival.id, arrival.digest, tickets, found.answers, tuple(people))
 
 
-def quarantine(arrival: Arrival, reason: str, desk: Desk, now: datetime) -> Outcome:
-    """Set a mail aside, whole, where a person sees it."""
+def quarantine(arrival: Arrival, reason: str, desk: Desk, known: Known, now: datetime) -> Outcome:
+    """Set a mail aside, whole, where a person sees it.
+
+    A mailbox that sends the notice back, and with it what broke us, is not written to for ever.
+    """
     notice = desk.composer.quarantined(arrival.id, arrival.raw, reason, desk.routing.triage.department, now)
-    line = Audit("message.quarantined", {"arrival": arrival.id, "reason": reason})
-    return Outcome(arrival.id, "quarantined", reason, outgoing=(notice,), audit=(line,))
+    buckets, empty = take(known.buckets, {QUARANTINE: desk.limits.conversation}, now)
+    if empty:
+        notice = replace(notice, held=f"more than {desk.limits.conversation.burst} mails were quarantined at once")
+    line = Audit("message.quarantined", {"arrival": arrival.id, "reason": reason, "notice_held": bool(empty)})
+    return Outcome(arrival.id, "quarantined", reason, outgoing=(notice,), buckets=buckets, audit=(line,))

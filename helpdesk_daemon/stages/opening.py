@@ -93,7 +93,7 @@ def _may_acknowledge(case: Case, ticket: Ticket, decision: Decision) -> tuple[di
         return {}, "", f"it is older than {case.desk.ack_max_age.total_seconds() / 3600:g} hours"
     if not deliverable(ticket.requester_email):
         return {}, "", f"{ticket.requester_email!r} cannot be written to"
-    if ticket.requester_email in case.desk.colleagues:
+    if case.desk.is_colleague(ticket.requester_email):
         return {}, "", f"{ticket.requester_email} is a mailbox of our own people"
     scopes = {address_scope(ticket.requester_email): limits.address, ALL_ACKNOWLEDGEMENTS: limits.total}
     buckets, empty = take(case.known.buckets, scopes, now)

@@ -33,10 +33,13 @@ def customer_reply(case: Case, thread: Thread) -> Outcome:
     confidence, rule = case.known.confidence.get(ticket.id, (0.0, "default"))
     here = case.known.participants.get(ticket.id, set())
     stranger = message.sender.email not in here
-    forward = case.desk.composer.follow_up(ticket, message, confidence, rule, case.now, stranger)
-    joins = _joining(case, here) if thread.signed and not stranger else ()
+    doubt = doubtful_sender(message, case.desk.policy.authserv_id) or (
+        f"{message.sender.email} has not taken part in this ticket, and does not get your answer" if stranger else ""
+    )
+    forward = case.desk.composer.follow_up(ticket, message, confidence, rule, case.now, doubt)
+    joins = _joining(case, here) if thread.signed and not doubt else ()
     change = Change(ticket.id, state, message.message_id or None, participants=joins)
-    detail = {"how": thread.how, "from": message.sender.email, "takes_part": not stranger}
+    detail = {"how": thread.how, "from": message.sender.email, "takes_part": not stranger, "doubt": doubt}
     lines = [Audit("reply.received", detail, ticket.id)]
     if closed and state:
         lines.append(Audit("ticket.reopened", {"by": message.sender.email}, ticket.id))

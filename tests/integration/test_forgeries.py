@@ -220,6 +220,7 @@ def test_a_customer_who_fails_dmarc_is_believed_by_signature_only(desk: Desk) ->
     assert (second["linked_to"], second["needs_review"]) == (desk.ticket, 1)
     desk.receive(raw(CUSTOMER, to=desk.customer_token, extra=FAILS))
     assert desk.ended()["ticket"] == desk.ticket
+    assert "it fails DMARC" in body(desk.sink.mails[-1]), "and whoever answers is warned"
 
 
 # --- forged marks of ours ------------------------------------------------------------------------
