@@ -363,10 +363,10 @@ def mixed(head: str, value: str, content: str = "x") -> bytes:
     name = value.replace('"', r"\"")
     text = (
         f"{head}MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=cut\r\n\r\n"
-        f"--cut\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>{content} {value}</p>\r\n"
+        f'--cut\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>{content} {value}</p><img src="cid:pic"><img src="cid:page">\r\n'
         f'--cut\r\nContent-Type: image/svg+xml; name="{name}"\r\nContent-Disposition: inline; filename="{name}"\r\n'
         "Content-ID: <pic>\r\n\r\n<svg onload='x()'/>\r\n"
-        f'--cut\r\nContent-Type: text/html; name="{name}.html"\r\nContent-ID: <page\r\n>\r\n\r\n<script>x</script>\r\n'
+        f'--cut\r\nContent-Type: text/html; name="{name}.html"\r\nContent-ID: <page>\r\nContent-Disposition: inline\r\n\r\n<script>x</script>\r\n'
         f'--cut\r\nContent-Type: application/x-{name[:40]}; name="../../{name}"\r\n\r\ndata\r\n--cut--\r\n'
     )
     return text.encode("utf-8", "surrogateescape")
