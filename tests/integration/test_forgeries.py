@@ -363,10 +363,12 @@ def mixed(head: str, value: str, content: str = "x") -> bytes:
     name = value.replace('"', r"\"")
     text = (
         f"{head}MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=cut\r\n\r\n"
-        f'--cut\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>{content} {value}</p><img src="cid:pic"><img src="cid:page">\r\n'
+        f"--cut\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>{content} {value}</p>"
+        '<img src="cid:pic"><img src="cid:page">\r\n'
         f'--cut\r\nContent-Type: image/svg+xml; name="{name}"\r\nContent-Disposition: inline; filename="{name}"\r\n'
         "Content-ID: <pic>\r\n\r\n<svg onload='x()'/>\r\n"
-        f'--cut\r\nContent-Type: text/html; name="{name}.html"\r\nContent-ID: <page>\r\nContent-Disposition: inline\r\n\r\n<script>x</script>\r\n'
+        f'--cut\r\nContent-Type: text/html; name="{name}.html"\r\nContent-ID: <page>\r\n'
+        "Content-Disposition: inline\r\n\r\n<script>x</script>\r\n"
         f'--cut\r\nContent-Type: application/x-{name[:40]}; name="../../{name}"\r\n\r\ndata\r\n--cut--\r\n'
     )
     return text.encode("utf-8", "surrogateescape")
@@ -439,8 +441,8 @@ def inspect(mail: Mail) -> None:
     for name, value in found.items():
         assert not UNSEEN.search(str(value)), name
         assert len(str(value)) < 6_000, f"{name} is bounded"
-    for name in ("Message-ID", "In-Reply-To"):
-        assert re.fullmatch(r"<[^<>\s]{1,250}>", str(found[name] or "<a@b>")), name
+    for name in ("Message-ID", "In-Reply-To", "References"):
+        assert re.fullmatch(r"(?:<[!-;=?-~]{1,250}>\s*)+", str(found[name] or "<a@b>")), name
     if found["X-Original-From"]:
         assert str(make_header(decode_header(str(found["X-Original-From"])))).count("<") <= 1
     for part in attached(found):
