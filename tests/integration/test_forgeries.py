@@ -337,6 +337,8 @@ VALUES = {
     "NUL and escapes": "a\x00b\x1b[2J\x07\x7f\u0085\u009b31m",
     "turned": "\u202egpj.exe\u202c \u2066x\u2069 \u2028y\u2029",
     "very long word": "x" * 70_000,
+    "long identifier": "x" * 850,
+    "letters": "\u00fc\u0436",
     "very long text": "lorem ipsum " * 6_000,
     "broken charsets": "=?utf-7?Q?+2AA-?= =?utf-16?B?ANg=?= =?nonsense?Q?=FF?= \udcff\udcfe",
     "quotes": '\\"a\\\\" <b@x.example>, "c',
