@@ -10,7 +10,7 @@ from helpdesk_daemon.mail.screen import Kind
 from helpdesk_daemon.outgoing.compose import deliverable
 from helpdesk_daemon.outgoing.limits import ALL_ACKNOWLEDGEMENTS, Bucket, address_scope, take
 from helpdesk_daemon.ports import Audit, Outcome
-from helpdesk_daemon.stages.case import Case
+from helpdesk_daemon.stages.case import Case, Desk
 from helpdesk_daemon.stages.thread import mentioned
 from helpdesk_daemon.tickets.sla import due_at
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket

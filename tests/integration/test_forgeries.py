@@ -397,6 +397,7 @@ def hostile_mails(desk: Desk, value: str) -> list[bytes]:
     )
     return [
         mixed(head(f"new{number}@x.example", SUPPORT), value, "request"),
+        raw("ok@x.example", extra=f"References: <{value}@x> <ok{number}@x>\r\n"),
         mixed(head(CUSTOMER, desk.customer_token), value, "reply"),
         mixed(head(MALLORY, desk.agent_token), value, "held"),
         mixed(head(AGENT, desk.agent_token), value, "Answer."),
@@ -418,10 +419,10 @@ def test_nothing_a_stranger_writes_acts_breaks_out_or_deceives(
     value = VALUES[case]
     sent = desk.receive(*hostile_mails(desk, value))
     arrivals = rows(desk.folder, "select state, reason from arrivals")
-    assert Counter(a["state"] for a in arrivals) == {"ticket": 2, "reply": 4, "quarantined": 1}
+    assert Counter(a["state"] for a in arrivals) == {"ticket": 3, "reply": 4, "quarantined": 1}
     kinds = rows(desk.folder, "select kind, count(*) as n, sum(state = 'sent') as sent from outbox group by kind")
     assert {k["kind"]: k["n"] for k in kinds} == {
-        "acknowledgement": 2, "forward": 5, "relay": 1, "notice": 1, "alert": 1,
+        "acknowledgement": 3, "forward": 6, "relay": 1, "notice": 1, "alert": 1,
     }, "every kind of mail was made"  # fmt: skip
     assert all(k["n"] == k["sent"] for k in kinds)
     for mail in sent:

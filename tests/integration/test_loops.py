@@ -323,7 +323,7 @@ def test_poison_that_triage_sends_back_comes_to_rest(world: World, monkeypatch: 
     monkeypatch.setattr("helpdesk_daemon.stages.decide.parse", breaking)
     world.robots[GENERAL] = lambda sent, n: b"X-Number: %d\r\n" % n + bounce(sent, n) + b"poison\r\n"
     world.run(mail(1, sender=CUSTOMER) + b"poison\r\n")
-    assert world.sent() == {f"notice to {GENERAL}": 6}
+    assert world.sent() == {f"notice to {GENERAL}": 6, f"alert to {OPERATOR}": 1}
     assert (world.held(), world.states()) == ({"notice": 1}, {"quarantined": 7})
 
 

@@ -53,16 +53,18 @@ def test_held_by_hand_nothing_leaves_until_released(tmp_path: Path, settings: Pa
     assert getpass.getuser() in last_audit(tmp_path)["actor"]
     assert document(settings, "outbox", "hold")["held"] is False
     once(settings)
-    assert sink.mails == []
+    assert [m.recipient for m in sink.mails] == ["operator@helpdesk.example"], "only the alert leaves"
     assert len(rows(tmp_path, "select id from tickets")) == 1, "mail is still taken and decided"
-    assert {row["waits_for"] for row in document(settings, "outbox", "list")} == {"the breaker"}
+    waiting = document(settings, "outbox", "list", "--state", "pending")
+    assert [row["waits_for"] for row in waiting] == ["the breaker", "the breaker"]
     assert "a loop with Example" in command(settings, "outbox", "list").output
     assert document(settings, "outbox", "release") == {"released": True}
     assert last_audit(tmp_path)["event"] == "breaker.released"
     assert document(settings, "outbox", "release") == {"released": False}
-    assert {row["waits_for"] for row in document(settings, "outbox", "list")} == {"its turn"}
+    waiting = document(settings, "outbox", "list", "--state", "pending")
+    assert [row["waits_for"] for row in waiting] == ["its turn", "its turn"]
     once(settings)
-    assert len(sink.mails) == 2
+    assert {"forward": "sent", "acknowledgement": "sent"}.items() <= states(tmp_path).items()
 
 
 def test_a_release_begins_the_limits_anew(tmp_path: Path, settings: Path, sink: Sink) -> None:
@@ -116,8 +118,8 @@ def test_dropped_mail_never_leaves_and_stays_to_be_looked_at(tmp_path: Path, set
     assert len(dropped) == 1
     document(settings, "outbox", "release")
     once(settings)
-    assert states(tmp_path) == {"forward": "sent", "acknowledgement": "dropped"}
-    assert [m.recipient for m in sink.mails] != [CUSTOMER]
+    assert {"forward": "sent", "acknowledgement": "dropped"}.items() <= states(tmp_path).items()
+    assert CUSTOMER not in {m.recipient for m in sink.mails}
     assert command(settings, "outbox", "retry", str(dropped[0])).exit_code == 1
     assert last_audit(tmp_path)["event"] == "outgoing.sent"
     assert rows(tmp_path, "select count(*) as n from audit_log where event = 'outgoing.dropped'") == [{"n": 1}]
