@@ -325,7 +325,7 @@ class LimitsTable(Table):
     """`[limits]`: mail that leaves by itself, as token buckets: a burst, and what flows back each hour."""
 
     per_address_burst: int = Field(default=5, ge=1)
-    per_address_hourly: float = Field(default=10.0, gt=0)
+    per_address_hourly: float = Field(default=2.0, gt=0)
     per_ticket_burst: int = Field(default=5, ge=1)
     per_ticket_hourly: float = Field(default=10.0, gt=0)
     total_burst: int = Field(default=2_000, ge=1)
