@@ -15,7 +15,9 @@ from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
 from helpdesk_daemon.adapters.index_exact import ExactIndex
 from helpdesk_daemon.adapters.keys import load_digest_key, load_signer
+from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.adapters.store.arrivals import Arrivals
+from helpdesk_daemon.adapters.store.copies import CopiesToFile
 from helpdesk_daemon.adapters.store.decisions import Decisions
 from helpdesk_daemon.adapters.store.engine import StageLock
 from helpdesk_daemon.adapters.store.examples import Examples
@@ -30,17 +32,20 @@ from helpdesk_daemon.ports import Clock, Embedder, Mailbox, Reached, Transport, 
 from helpdesk_daemon.settings import Settings
 from helpdesk_daemon.stages.budget import Budget
 from helpdesk_daemon.stages.classify import Classifier
+from helpdesk_daemon.stages.copies import Copies
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.ingest import Ingest
 from helpdesk_daemon.stages.watch import Watch
 from helpdesk_daemon.wiring import (
-    desk_of,
+    copies_of,
+    desks_of,
     mailbox_of,
     model_folder,
     open_store,
-    routing_of,
+    routings_of,
     seed,
+    sent_folder_of,
     tokens_of,
     transport_of,
     webhook_of,
@@ -77,15 +82,15 @@ class App:
     def __init__(self, settings: Settings, parts: Parts | None = None) -> None:
         parts = parts or Parts()
         self.settings, self.clock = settings, parts.clock
-        self.routing = routing_of(settings)
-        for table in (*settings.mailbox, settings.smtp):
+        routings = routings_of(settings)
+        for table in settings.accounts:
             table.read_all()  # an unreadable secret is found now, not at three in the morning
         webhook = webhook_of(settings)
         self.engine = open_store(settings)
         self._lock = StageLock(settings.data_dir)
         self._lock.acquire()
         self.signer = load_signer(settings.data_dir)
-        self.desk = desk_of(settings, self.routing, self.signer)
+        self.desks = desks_of(settings, routings, self.signer)
         self.db, self.work, self.model = Lane("db"), Lane("work"), Lane("model")
         examples = Examples(self.engine, self.clock)
         seed(examples)
@@ -94,13 +99,10 @@ class App:
             embedder, parts.index or ExactIndex(), examples, self.model, self.db, settings.model.wait_seconds
         )
         tokens = tokens_of(settings, self.clock, parts.reached)
-        self.deliver = Deliver(
-            Outbox(self.engine, self.clock), parts.transport or transport_of(settings, tokens), self.clock, self.db,
-            settings.smtp.connections * 4, lambda: self.desk, Budget(pace(settings.smtp.per_minute)), parts.reached,
-        )  # fmt: skip
+        self.delivers = self._ways_out(parts, tokens)
         self.decide = Decide(
-            Decisions(self.engine, self.clock), self.classifier, lambda: self.desk, self.clock, self.db, self.work,
-            self.deliver.wake, parts.reached,
+            Decisions(self.engine, self.clock), self.classifier, lambda: self.desks, self.clock, self.db, self.work,
+            self._outgoing, parts.reached,
         )  # fmt: skip
         key = load_digest_key(settings.data_dir)
         mailboxes = parts.mailboxes or [mailbox_of(table, self.clock, tokens) for table in settings.mailbox]
@@ -109,13 +111,45 @@ class App:
             Ingest(box, Arrivals(self.engine, self.clock), lane, self.db, key, self.decide.wake, parts.reached)
             for box, lane in zip(mailboxes, self.lanes, strict=True)
         ]
+        self.copies = self._copies(parts, tokens)
         self.watch = Watch(
-            self._look, Incidents(self.engine, self.clock), lambda: self.desk, webhook, self.clock,
-            self.db, self.deliver.wake,
+            self._look, Incidents(self.engine, self.clock), lambda: self.desks.first, webhook, self.clock,
+            self.db, self._outgoing,
         )  # fmt: skip
         self._since: datetime | None = None
         self._log = get("app")
         self._stop = asyncio.Event()
+
+    def _ways_out(self, parts: Parts, tokens: Tokens) -> list[Deliver]:
+        """One stage a way out, so that a server that is down holds up nobody else's mail."""
+        senders = {"": self.settings.smtp} if parts.transport else self.settings.senders
+        own = [name for name in senders if name]
+        copies = copies_of(self.settings)
+        return [
+            Deliver(
+                Outbox(self.engine, self.clock, name, own, copies),
+                parts.transport or transport_of(self.settings, tokens, name), self.clock, self.db,
+                table.connections * 4, lambda: self.desks, Budget(pace(table.per_minute)), parts.reached,
+            )
+            for name, table in senders.items()
+        ]  # fmt: skip
+
+    def _copies(self, parts: Parts, tokens: Tokens) -> list[Copies]:
+        """A stage for each mailbox that keeps what it sent, with a lane and a connection that delay nothing else."""
+        store = CopiesToFile(self.engine, self.clock)
+        stages = []
+        for box in self.settings.mailbox:
+            if box.sent_folder:
+                lane = Lane(f"sent-{box.name}")
+                self.lanes.append(lane)
+                folder = sent_folder_of(box, self.clock, tokens)
+                stages.append(Copies(folder, store, self.clock, lane, self.db, parts.reached))
+        return stages
+
+    def _outgoing(self) -> None:
+        """Tell the stages that send that there is mail."""
+        for deliver in self.delivers:
+            deliver.wake()
 
     def stop(self) -> None:
         """Make `run` end what is in hand and return."""
@@ -123,10 +157,10 @@ class App:
 
     def _look(self) -> tuple[list[Trouble], frozenset[str]]:
         """What is wrong, by the database and by what the stages say of themselves."""
-        deliver = self.deliver
+        failing = [deliver for deliver in self.delivers if deliver.failing]
         said = {
-            "smtp": "" if deliver.refused else deliver.failing,
-            "smtp sign-in": deliver.failing if deliver.refused else "",
+            "smtp": "; ".join(deliver.failing for deliver in failing if not deliver.refused),
+            "smtp sign-in": "; ".join(deliver.failing for deliver in failing if deliver.refused),
             "model": self.classifier.failing,
         }
         return look_for_trouble(self.engine, self.settings, self.clock.now(), self._since, said)
@@ -147,10 +181,14 @@ class App:
                 failures.append(error)
         await self.db(self._recover)
         await self.decide.drain()
-        try:
-            await self.deliver.drain()
-        except HelpdeskError as error:
-            failures.append(error)
+        senders: list[Deliver | Copies] = [*self.delivers, *self.copies]
+        for stage in senders:
+            try:
+                await stage.drain()
+            except StoreError:
+                raise
+            except HelpdeskError as error:
+                failures.append(error)
         await self._tell()
         if failures:
             raise failures[0]
@@ -159,8 +197,9 @@ class App:
     async def _tell(self) -> None:
         """Look for trouble when all else is done, and send the alerts that this brings, where mail can be sent."""
         await self.watch.look()
-        with contextlib.suppress(Unreachable, SignInError):
-            await self.deliver.drain()
+        for deliver in self.delivers:
+            with contextlib.suppress(Unreachable, SignInError):
+                await deliver.drain()
 
     def _recover(self) -> None:
         Decisions(self.engine, self.clock).recover()
@@ -174,7 +213,9 @@ class App:
         """
         loop = asyncio.get_running_loop()
         self._since = self.clock.now()
-        stages: list[Ingest | Decide | Deliver | Watch] = [*self.ingests, self.decide, self.deliver, self.watch]
+        stages: list[Ingest | Decide | Deliver | Copies | Watch] = [
+            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch,
+        ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
         stop = self._stop
@@ -221,6 +262,8 @@ class App:
         )
         for ingest, table in zip(self.ingests, self.settings.mailbox, strict=False):
             scheduler.add_job(ingest.wake, "interval", seconds=table.poll_seconds, id=f"poll {table.name}")
+        for copies in self.copies:
+            scheduler.add_job(copies.wake, "interval", seconds=15, id=f"copies {copies.mailbox}")
         scheduler.add_job(self.decide.wake, "interval", seconds=30, id="decide")
         scheduler.add_job(self.watch.wake, "interval", seconds=self.settings.alerts.look_seconds, id="watch")
         scheduler.start()
@@ -228,11 +271,13 @@ class App:
 
     async def close(self) -> None:
         """End connections and threads, free the lock."""
-        await self.deliver.close()
+        for deliver in self.delivers:
+            await deliver.close()
         await self.watch.close()
-        for ingest in self.ingests:
+        connected: list[Ingest | Copies] = [*self.ingests, *self.copies]
+        for stage in connected:
             with contextlib.suppress(Exception):
-                await ingest.close()
+                await stage.close()
         for lane in (*self.lanes, self.work, self.model, self.db):
             lane.close()
         self.engine.dispose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import secrets
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,14 +24,19 @@ from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.adapters.store.migrate import migrate
 from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.outgoing.limits import Limits, Rate
-from helpdesk_daemon.ports import Clock, Example, Mailbox, Reached, Transport, Webhook, pass_by
+from helpdesk_daemon.outgoing.message import Kind
+from helpdesk_daemon.ports import Clock, Example, Mailbox, Reached, SentFolder, Transport, Webhook, pass_by
 from helpdesk_daemon.settings import MailboxTable, Settings, SmtpTable
 from helpdesk_daemon.tickets.tracking import Signer
 from helpdesk_daemon.triage.rules import Routing
 
 if TYPE_CHECKING:
     from helpdesk_daemon.stages.case import Desk
+    from helpdesk_daemon.stages.desks import Desks
     from helpdesk_daemon.stages.explain import Explainer
+
+# `sent_copies`: the kinds of mail of which the Sent folder gets a copy.
+COPIES = {"answers": (Kind.RELAY,), "all": (Kind.RELAY, Kind.ACKNOWLEDGEMENT)}
 
 
 def shipped(name: str) -> Path:
@@ -58,27 +64,49 @@ def prepared_model() -> Path:
     return Path(sys.prefix) / "share" / "helpdesk-daemon" / "model"
 
 
-def routing_of(settings: Settings) -> Routing:
-    """The routing rules.
+def routing_of(settings: Settings, box: MailboxTable | None = None) -> Routing:
+    """The routing rules of a mailbox, the first when None.
 
     Raises:
         ConfigError: they are not sound.
     """
-    return load_routing(settings.rules or shipped("rules/routing.toml"), settings.own_addresses)
+    box = box or settings.mailbox[0]
+    return load_routing(box.rules or shipped("rules/routing.toml"), settings.polled)
 
 
-def desk_of(settings: Settings, routing: Routing, signer: Signer) -> Desk:
-    """Everything planning needs, as values."""
+def routings_of(settings: Settings) -> dict[str, Routing]:
+    """The routing rules of every mailbox, by its name.
+
+    Raises:
+        ConfigError: those of one are not sound.
+    """
+    return {box.name: routing_of(settings, box) for box in settings.mailbox}
+
+
+def desks_of(settings: Settings, routings: Mapping[str, Routing], signer: Signer) -> Desks:
+    """The desk of each mailbox, with its rules."""
+    from helpdesk_daemon.stages.desks import Desks
+
+    receivers: dict[str, tuple[str, ...]] = {}
+    for box in settings.mailbox:
+        for address in (box.identity.address, *box.identity.also):
+            receivers[address] = (*receivers.get(address, ()), box.name)
+    desks = {box.name: desk_of(settings, routings[box.name], signer, box) for box in settings.mailbox}
+    return Desks(desks, receivers)
+
+
+def desk_of(settings: Settings, routing: Routing, signer: Signer, box: MailboxTable | None = None) -> Desk:
+    """Everything planning needs for a mailbox, the first when None, as values."""
     from helpdesk_daemon.adapters.templates import Templates
     from helpdesk_daemon.mail.screen import Policy
     from helpdesk_daemon.outgoing.compose import Composer, Identity
     from helpdesk_daemon.stages.case import Desk
 
-    table, limits = settings.identity, settings.limits
-    identity = Identity(table.name, table.address, table.plus_addressing)
-    folders = [f for f in (settings.templates, shipped("templates")) if f is not None]
-    loop_value = signer.loop_value(identity.address)
-    screening = settings.screening
+    box = box or settings.mailbox[0]
+    table, limits, screening = box.identity, settings.limits, box.screening
+    identity = Identity(table.name, table.address, table.plus_addressing, box.name)
+    folders = [f for f in (box.templates, settings.templates, shipped("templates")) if f is not None]
+    loop_value = signer.loop_value(settings.identity.address)  # one for all mailboxes
     return Desk(
         routing=routing,
         policy=Policy(
@@ -95,7 +123,7 @@ def desk_of(settings: Settings, routing: Routing, signer: Signer) -> Desk:
             spam=screening.spam,
             spam_score=screening.spam_score,
         ),
-        composer=Composer(identity, signer, Templates(folders, table.language), loop_value, settings.smtp.null_sender),
+        composer=Composer(identity, signer, Templates(folders, table.language), loop_value, box.smtp.null_sender),
         signer=signer,
         limits=Limits(
             Rate(limits.per_address_burst, limits.per_address_hourly),
@@ -154,14 +182,33 @@ def mailbox_of(table: MailboxTable, clock: Clock, tokens: Tokens) -> Mailbox:
 
     server = Server(
         endpoint.host, endpoint.port, endpoint.security, table.login, table.read,
-        endpoint.path or "INBOX", table.timeout, str(table.ca_file or ""), _source(table, tokens),
+        table.folder, table.timeout, str(table.ca_file or ""), _source(table, tokens),
     )  # fmt: skip
     return ImapMailbox(table.name, server, clock, table.start, table.touch, idle=table.idle)
 
 
-def transport_of(settings: Settings, tokens: Tokens) -> Transport:
-    """The adapter for the `[smtp]` table."""
-    table, endpoint = settings.smtp, settings.smtp.endpoint
+def copies_of(settings: Settings) -> dict[str, tuple[Kind, ...]]:
+    """By mailbox that has a Sent folder, the kinds of mail of which it gets a copy."""
+    return {box.name: COPIES[box.sent_copies] for box in settings.mailbox if box.sent_folder}
+
+
+def sent_folder_of(box: MailboxTable, clock: Clock, tokens: Tokens) -> SentFolder:
+    """The adapter for the Sent folder of a `[[mailbox]]` table, on a connection of its own."""
+    from helpdesk_daemon.adapters.sent import ImapSent, MaildirSent
+
+    if box.endpoint.scheme == "maildir":
+        return MaildirSent(box.name, Path(box.endpoint.path), box.sent_folder)
+    from helpdesk_daemon.adapters.imap import ImapMailbox
+
+    account = mailbox_of(box, clock, tokens)
+    assert isinstance(account, ImapMailbox)
+    return ImapSent(account, box.sent_folder)
+
+
+def transport_of(settings: Settings, tokens: Tokens, sender: str = "") -> Transport:
+    """The adapter for one of `settings.senders`: a mailbox's own `smtp` table, or `[smtp]`."""
+    table = settings.senders[sender]
+    endpoint, ours = table.endpoint, [box.identity.address for box in settings.mailbox if box.smtp is table]
     if endpoint.scheme == "maildir":
         from helpdesk_daemon.adapters.maildir import MaildirTransport
 
@@ -171,7 +218,7 @@ def transport_of(settings: Settings, tokens: Tokens) -> Transport:
     return SmtpTransport(
         Relay(
             endpoint.host, endpoint.port, endpoint.security, table.login, table.read, table.timeout,
-            table.connections, settings.identity.address, str(table.ca_file or ""), _source(table, tokens),
+            table.connections, [*ours, settings.identity.address][0], str(table.ca_file or ""), _source(table, tokens),
         )
     )  # fmt: skip
 
@@ -232,8 +279,12 @@ def ensure_model(folder: Path) -> None:
         export.export(folder)
 
 
-def explainer_of(settings: Settings) -> Explainer:
+def explainer_of(settings: Settings, mailbox: str = "") -> Explainer:
     """An explainer with the rules, keys and examples of this installation, or the shipped ones.
+
+    Args:
+        settings: of the installation.
+        mailbox: name of the one that mails come by; the first when empty.
 
     Raises:
         ConfigError: rules are not sound, or the model cannot be had.
@@ -243,9 +294,10 @@ def explainer_of(settings: Settings) -> Explainer:
     from helpdesk_daemon.stages.classify import matrix
     from helpdesk_daemon.stages.explain import Explainer
 
-    routing = routing_of(settings)
+    routings = routings_of(settings)
     keys = settings.data_dir / "keys"
     signer = load_signer(settings.data_dir) if keys.exists() else Signer((secrets.token_bytes(32),))
+    desks = desks_of(settings, routings, signer)
     folder = model_folder(settings)
     ensure_model(folder)
     embedder, index = OpenVinoEmbedder(folder, settings.model.threads), ExactIndex()
@@ -254,7 +306,7 @@ def explainer_of(settings: Settings) -> Explainer:
     fresh = embedder.embed([e.text for e in missing])
     kept |= {e.id: v.tobytes() for e, v in zip(missing, fresh, strict=True)}
     index.replace(examples, matrix(examples, kept))
-    return Explainer(desk_of(settings, routing, signer), embedder, index)
+    return Explainer(desks, embedder, index, mailbox)
 
 
 def _examples(settings: Settings) -> tuple[list[Example], dict[int, bytes]]:

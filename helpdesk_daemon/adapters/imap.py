@@ -65,6 +65,12 @@ class ImapMailbox:
             self._client.idle_done()
         return self._client
 
+    @contextmanager
+    def session(self) -> Iterator[Any]:
+        """The signed-in client, for other work on the account; failures are ours as everywhere here."""
+        with self._errors():
+            yield self._connect()
+
     def _select(self, client: Any) -> dict[bytes, Any]:
         """Select anew at each look: a deleted and recreated folder shows its new UIDVALIDITY only then."""
         try:

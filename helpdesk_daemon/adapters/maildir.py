@@ -38,6 +38,25 @@ def deliver(folder: Path, mime: bytes) -> Path:
     return final
 
 
+def came_at(name: str, stat: os.stat_result, fresh: bool) -> float:
+    """When a mail came here, which is not when it was written, as seconds since 1970; 0 when nothing tells.
+
+    Its name tells, or, in `new`, where readers put nothing, the time of its inode.
+    """
+    named = re.match(r"(\d{9,19})\.", name)
+    came = float(named.group(1)) if named else 0.0
+    while came > 1e11:  # names in milli-, micro- or nanoseconds
+        came /= 1000
+    return max(came, stat.st_ctime if fresh else 0.0)
+
+
+def is_wanted(name: str, stat: os.stat_result, fresh: bool, cursor: Cursor) -> bool:
+    """Whether a mail is taken: of those there at the first look, the recent ones; all that came after it."""
+    if cursor.since is None or stat.st_mtime >= cursor.since.timestamp():
+        return True
+    return came_at(name, stat, fresh) >= cursor.started_at.timestamp()
+
+
 class MaildirMailbox:
     """`Mailbox` on a local folder. A mail's UID is its file name up to the flags."""
 
@@ -77,22 +96,6 @@ class MaildirMailbox:
                 return datetime.fromtimestamp(stamped, UTC)
             time.sleep(CLOCK_TICK)
 
-    def _is_wanted(self, entry: os.DirEntry[str], fresh: bool, cursor: Cursor) -> bool:
-        """Whether a mail is taken: of those there at the first look, the recent ones; all that came after it.
-
-        When a mail came is not when it was written: its name tells, or, in `new`, where readers put nothing,
-        the time of its inode.
-        """
-        if cursor.since is None:
-            return True
-        stat = entry.stat()
-        named = re.match(r"(\d{9,19})\.", entry.name)
-        came = float(named.group(1)) if named else 0.0
-        while came > 1e11:  # names in milli-, micro- or nanoseconds
-            came /= 1000
-        came = max(came, stat.st_ctime if fresh else 0.0)
-        return stat.st_mtime >= cursor.since.timestamp() or came >= cursor.started_at.timestamp()
-
     def discover(self, cursor: Cursor | None) -> tuple[Cursor, list[str]]:
         """See `Mailbox.discover`. An unchanged folder costs two stat calls."""
         try:
@@ -114,8 +117,9 @@ class MaildirMailbox:
                 for entry in entries:
                     if entry.name.startswith(".") or not entry.is_file():
                         continue
-                    if self._is_wanted(entry, part == "new", cursor):
-                        found.append((entry.stat().st_mtime, entry.name.partition(":2,")[0]))
+                    stat = entry.stat()
+                    if is_wanted(entry.name, stat, part == "new", cursor):
+                        found.append((stat.st_mtime, entry.name.partition(":2,")[0]))
         self._seen = stamps
         return cursor, [uid for _, uid in sorted(found)]
 

@@ -8,7 +8,8 @@ import contextlib
 import re
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -103,6 +104,19 @@ class SmtpTransport:
         self._idle.append((client, time.monotonic()))
         offers = ", ".join(sorted(client.esmtp_extensions))
         return f"{self._relay.host}:{self._relay.port}, {self._relay.security}, offers {offers or 'nothing'}"
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Any]:
+        """A signed-in connection of its own, for asking without sending.
+
+        Raises:
+            Unreachable, SignInError: there is none.
+        """
+        client = await self._connect()
+        try:
+            yield client
+        finally:
+            await self._quit(client)
 
     async def _client(self) -> tuple[Any, bool]:
         while self._idle:
@@ -262,9 +276,12 @@ class SmtpTransport:
         """See `Transport.close`."""
         while self._idle:
             client, _ = self._idle.pop()
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(client.quit(), 2)
-            self._drop(client)
+            await self._quit(client)
+
+    async def _quit(self, client: Any) -> None:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(client.quit(), 2)
+        self._drop(client)
 
 
 def _decoded(challenge: str) -> bytes:

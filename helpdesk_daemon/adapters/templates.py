@@ -24,6 +24,7 @@ from helpdesk_daemon.mail.message import Message
 HIDING = {"details", "summary", "bdo", "map", "area"}  # they fold text away, turn it, hide where a click leads
 LONGEST_NAME = 60  # characters
 NO_NAME = re.compile(r"https?:|www\.|[/@<>]|\.[a-z]{2,}\b", re.IGNORECASE)
+FALLBACK = "en"
 MAX_HTML = 2_000_000  # characters of a stranger's HTML that are cleaned and shown
 
 
@@ -59,16 +60,16 @@ def safe_html(message: Message) -> str:
 
 
 class Templates:
-    """`Render` on template folders; `NAME.txt` is required, `NAME.html` optional.
+    """`Render` on template folders; `NAME.txt` is required, `NAME.html` optional and of the same language.
 
     Args:
         folders: searched in order.
-        language: subfolder of each, such as `en`.
+        language: subfolder of each, such as `de`; `en` is searched after it.
     """
 
     def __init__(self, folders: list[Path], language: str = "en") -> None:
         self._environment = Environment(
-            loader=FileSystemLoader([str(f / language) for f in folders] + [str(f) for f in folders]),
+            loader=FileSystemLoader([f / part for part in (language, "", FALLBACK) for f in folders]),
             autoescape=select_autoescape(["html"]),
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -78,11 +79,13 @@ class Templates:
         self._environment.filters |= {"when": when, "safe_html": safe_html, "plain_name": plain_name}
         self._get = lru_cache(maxsize=64)(self._load)
 
-    def _load(self, name: str) -> Template | None:
+    def _load(self, name: str) -> tuple[Template, Template | None]:
+        plain = self._environment.get_template(f"{name}.txt")
         try:
-            return self._environment.get_template(name)
+            html = self._environment.get_template(f"{name}.html")
         except TemplateNotFound:
-            return None
+            return plain, None
+        return plain, html if _language(html) == _language(plain) else None
 
     def __call__(self, name: str, values: Mapping[str, object]) -> tuple[str, str]:
         """See `Render`.
@@ -90,6 +93,10 @@ class Templates:
         Raises:
             TemplateNotFound: there is no `NAME.txt`.
         """
-        plain = self._environment.get_template(f"{name}.txt")
-        html = self._get(f"{name}.html")
+        plain, html = self._get(name)
         return plain.render(values), html.render(values) if html else ""
+
+
+def _language(template: Template) -> str:
+    """Name of the folder a template lies in."""
+    return Path(str(template.filename)).parent.name

@@ -91,9 +91,10 @@ async def _mail(settings: Settings) -> str:
 
     composer = desk_of(settings, routing_of(settings), load_signer(settings.data_dir)).composer
     values = {"problem": WHAT, "mend": f"Sent from {socket.gethostname()}.", "identity": composer.identity}
+    sender = composer.identity.mailbox if composer.identity.mailbox in settings.senders else ""
     subject, to = "Alert: this is a test", settings.operator or ""
     mail = composer.notice(Kind.ALERT, "alert", subject, to, values, SystemClock().now())
-    transport = transport_of(settings, tokens_of(settings, SystemClock()))
+    transport = transport_of(settings, tokens_of(settings, SystemClock()), sender)
     try:
         return await transport.send(mail.sender, mail.recipient, mail.mime)
     finally:

@@ -1,4 +1,4 @@
-"""`audit tail|verify`: read the log and prove that nobody changed it."""
+"""`audit tail|verify|reconcile`: read the log, prove that nobody changed it, and that no mail is missing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import click
 
 from helpdesk_daemon.cli.common import as_json, print_json, print_rows, reading
 from helpdesk_daemon.cli.main import EXIT_FINDINGS
+from helpdesk_daemon.cli.reconcile import reconcile
 
 
 @click.group()
 def audit() -> None:
     """The audit log."""
+
+
+audit.add_command(reconcile)
 
 
 @audit.command()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +16,17 @@ from helpdesk_daemon.cli.main import EXIT_FINDINGS
 from helpdesk_daemon.errors import HelpdeskError
 
 if TYPE_CHECKING:
-    from helpdesk_daemon.settings import Settings
+    from helpdesk_daemon.settings import MailboxTable, Settings
 
 PLACEHOLDER = (".example", "@example.com", "@example.org", "@example.net")
 
 
 @click.command()
 @click.option("--network", is_flag=True, help="Also sign in to the mail servers")
+@click.option("--probe", is_flag=True, help="Also send a test mail to support+…@, to see whether it comes; up to 30 s")
 @as_json
 @click.pass_context
-def check(ctx: click.Context, network: bool, json_: bool) -> None:
+def check(ctx: click.Context, network: bool, probe: bool, json_: bool) -> None:
     """Check settings, rules, database, model and, on request, the mail servers. Exit 1 on findings."""
     from helpdesk_daemon import log
 
@@ -33,8 +35,10 @@ def check(ctx: click.Context, network: bool, json_: bool) -> None:
     steps: list[tuple[str, Callable[[Settings], str]]] = [
         ("rules", _rules), ("data folder", _data), ("database", _database), ("model", _model), ("secrets", _secrets),
     ]  # fmt: skip
-    if network:
+    if network or probe:
         steps += [("mailboxes", _mailboxes), ("smtp", _smtp)]
+    if probe:
+        steps.append(("plus-address", _plus_addressing))
     results = []
     for name, step in steps:
         try:
@@ -58,8 +62,12 @@ def check(ctx: click.Context, network: bool, json_: bool) -> None:
 def _rules(settings: Settings) -> str:
     from helpdesk_daemon.wiring import routing_of
 
-    routing = routing_of(settings)
-    return f"{len(routing.categories)} categories, {len(routing.departments)} departments, {len(routing.rules)} rules"
+    def read(box: MailboxTable) -> str:
+        found = routing_of(settings, box)
+        return f"{len(found.categories)} categories, {len(found.departments)} departments, {len(found.rules)} rules"
+
+    files = {box.rules: box for box in reversed(settings.mailbox)}
+    return _each({box.name: partial(read, box) for box in reversed(files.values())})
 
 
 def _data(settings: Settings) -> str:
@@ -113,14 +121,16 @@ def _mailboxes(settings: Settings) -> str:
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.wiring import mailbox_of, tokens_of
 
-    seen, clock = [], SystemClock()
+    clock = SystemClock()
     tokens = tokens_of(settings, clock)
-    for table in settings.mailbox:
+
+    def look(table: MailboxTable) -> str:
         box = mailbox_of(table, clock, tokens)
         cursor, _ = box.discover(None)
         box.close()
-        seen.append(f"{table.name}: {box.folder} (UIDVALIDITY {cursor.uidvalidity})")
-    return "; ".join(seen)
+        return f"{box.folder} (UIDVALIDITY {cursor.uidvalidity})"
+
+    return _each({table.name: partial(look, table) for table in settings.mailbox})
 
 
 def _smtp(settings: Settings) -> str:
@@ -128,26 +138,85 @@ def _smtp(settings: Settings) -> str:
     from helpdesk_daemon.adapters.smtp import SmtpTransport
     from helpdesk_daemon.wiring import tokens_of, transport_of
 
-    transport = transport_of(settings, tokens_of(settings, SystemClock()))
-    if not isinstance(transport, SmtpTransport):
-        return settings.smtp.url
+    tokens = tokens_of(settings, SystemClock())
 
-    async def greet() -> str:
+    async def greet(sender: str) -> str:
+        transport = transport_of(settings, tokens, sender)
+        if not isinstance(transport, SmtpTransport):
+            return settings.senders[sender].url
         try:
             return await transport.greet()
         finally:
             await transport.close()
 
-    return asyncio.run(greet())
+    def say(name: str) -> str:
+        return asyncio.run(greet(name))
+
+    return _each({name or "[smtp]": partial(say, name) for name in settings.senders})
+
+
+def _each(steps: Mapping[str, Callable[[], str]]) -> str:
+    """What each step found, after its name where there are several.
+
+    Raises:
+        HelpdeskError: one failed or more; says what all found.
+    """
+    if len(steps) == 1:
+        return next(iter(steps.values()))()
+    said, failed = [], False
+    for name, step in steps.items():
+        try:
+            found = step()
+        except HelpdeskError as error:
+            found, failed = f"FAILED: {error}", True
+        said.append(f"{name}: {found}")
+    if failed:
+        raise HelpdeskError("; ".join(said))
+    return "; ".join(said)
+
+
+def _plus_addressing(settings: Settings) -> str:
+    """Compare `plus_addressing` with what a test mail does."""
+    from datetime import UTC, datetime
+
+    from helpdesk_daemon.adapters.clock import SystemClock
+    from helpdesk_daemon.adapters.keys import load_signer
+    from helpdesk_daemon.adapters.probe import can_probe, make_probe
+    from helpdesk_daemon.cli.setup.connecting import probed
+    from helpdesk_daemon.wiring import mailbox_of, tokens_of, transport_of
+
+    table = settings.mailbox[0]
+    identity = table.identity
+    tokens = tokens_of(settings, SystemClock())
+    transport = transport_of(settings, tokens, table.name if table.name in settings.senders else "")
+    if not can_probe(transport):
+        return "not probed: mail does not leave this machine"
+    loop_value = load_signer(settings.data_dir).loop_value(settings.identity.address)  # the one of all mailboxes
+    box = mailbox_of(table.model_copy(update={"touch": "nothing"}), SystemClock(), tokens)
+    folders = [box.folder, *([table.touch.removeprefix("move ")] if table.touch.startswith("move ") else [])]
+    said = probed(box, folders, transport, make_probe(identity.address, loop_value, datetime.now(UTC)))
+    works = isinstance(said, float)
+    found = (
+        f"it works, a test mail took {max(1, round(said))} s"
+        if isinstance(said, float)
+        else f"it does not work: {said}"
+    )
+    if works == identity.plus_addressing:
+        return f"{found}; [identity] plus_addressing says so"
+    if works:
+        return f"{found}. You may set [identity] plus_addressing = true"
+    raise HelpdeskError(f"{found}. Set [identity] plus_addressing = false: replies would not come back")
 
 
 def _placeholders(settings: Settings) -> list[str]:
     from helpdesk_daemon.wiring import routing_of
 
     try:
-        departments = routing_of(settings).departments.values()
+        departments = {
+            d.name: d for box in settings.mailbox for d in routing_of(settings, box).departments.values()
+        }.values()
     except HelpdeskError:
         return []
-    real = settings.smtp.endpoint.scheme != "maildir"
+    real = any(table.endpoint.scheme != "maildir" for table in settings.senders.values())
     loose = [d.name for d in departments if real and d.address.endswith(PLACEHOLDER)]
     return [f"department {name} still has a placeholder address" for name in loose]

@@ -20,9 +20,10 @@ READ_AHEAD = 64
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="FILE…|DIR|-")
+@click.option("--mailbox", default="", metavar="NAME", help="The mailbox they come by; the first when not given")
 @click.option("--json", "json_", is_flag=True, help="One JSON object a mail, a line each")
 @click.pass_context
-def explain(ctx: click.Context, paths: tuple[str, ...], json_: bool) -> None:
+def explain(ctx: click.Context, paths: tuple[str, ...], mailbox: str, json_: bool) -> None:
     """Say what would become of mails, and why. Sends and stores nothing."""
     for path in paths:
         if path != "-" and not Path(path).exists():
@@ -30,7 +31,7 @@ def explain(ctx: click.Context, paths: tuple[str, ...], json_: bool) -> None:
     from helpdesk_daemon import log
 
     log.setup("error")
-    explainer = _explainer(ctx)
+    explainer = _explainer(ctx, mailbox)
     for batch in _batches(_mails(paths)):
         for found in explainer.explain(batch):
             if json_:
@@ -39,10 +40,14 @@ def explain(ctx: click.Context, paths: tuple[str, ...], json_: bool) -> None:
                 _show(found)
 
 
-def _explainer(ctx: click.Context) -> Explainer:
+def _explainer(ctx: click.Context, mailbox: str) -> Explainer:
+    settings = settings_of(ctx)
+    names = [box.name for box in settings.mailbox]
+    if mailbox and mailbox not in names:
+        raise click.UsageError(f"there is no mailbox {mailbox!r}. Known: {', '.join(names)}")
     from helpdesk_daemon.wiring import explainer_of
 
-    return explainer_of(settings_of(ctx))
+    return explainer_of(settings, mailbox)
 
 
 def _mails(paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:

@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "run:run",
     "once": "run:once",
     "demo": "demo:demo",
+    "init": "init:init",
     "check": "check:check",
     "status": "status:status",
     "explain": "explain:explain",

@@ -85,11 +85,12 @@ def _problems(troubles: list[Trouble], incidents: list[dict[str, Any]]) -> list[
 
 
 def _rules(settings: Settings) -> dict[str, Any]:
-    from helpdesk_daemon.wiring import routing_of, shipped
+    from helpdesk_daemon.wiring import routings_of, shipped
 
-    path = settings.rules or shipped("rules/routing.toml")
+    first = settings.mailbox[0]
+    path = first.rules or shipped("rules/routing.toml")
     try:
-        routing = routing_of(settings)
+        routing = routings_of(settings)[first.name]  # those of all are looked at
     except ConfigError as error:
         return {"file": str(path), "problem": str(error)}
     return {"file": str(path), "version": routing.version[:12], "categories": len(routing.categories),

@@ -23,21 +23,24 @@ def tickets() -> None:
 @click.option("--limit", default=50, show_default=True)
 @click.option("--state", type=click.Choice(["new", "open", "waiting", "closed"]))
 @click.option("--department", default="")
+@click.option("--mailbox", default="", metavar="NAME")
 @click.option("--search", default="", help="Words in subject or sender")
 @click.option("--review", is_flag=True, help="Only those a person should check")
 @as_json
 @click.pass_context
 def list_(
-    ctx: click.Context, limit: int, state: str | None, department: str, search: str, review: bool, json_: bool
-) -> None:
+    ctx: click.Context, limit: int, state: str | None, department: str, mailbox: str, search: str, review: bool,
+    json_: bool,
+) -> None:  # fmt: skip
     """The newest tickets."""
     from helpdesk_daemon.adapters.store.reading import ticket_list
 
-    rows = ticket_list(reading(ctx), limit, state or "", department, search, review)
+    rows = ticket_list(reading(ctx), limit, state or "", department, search, review, mailbox)
     if json_:
         print_json(rows)
     else:
-        print_rows(rows, COLUMNS, "Tickets", "No tickets.")
+        several = len({row["mailbox"] for row in rows}) > 1
+        print_rows(rows, COLUMNS | ({"mailbox": "Mailbox"} if several else {}), "Tickets", "No tickets.")
 
 
 @tickets.command()
@@ -62,7 +65,7 @@ def show(ctx: click.Context, ticket_id: str, save: Path | None, json_: bool) -> 
     for name, value in (
         ("Ticket", f"{found['id']} ({found['state']})"), ("Subject", found["subject"]),
         ("Customer", f"{found['requester_name']} <{found['requester_email']}>"),
-        ("Department", f"{found['department']} <{found['address']}>"),
+        ("Mailbox", found["mailbox"]), ("Department", f"{found['department']} <{found['address']}>"),
         ("Priority", f"{found['priority']}, answer within {hours(found['sla_hours'])}, by {cell(found['due_at'])}"),
     ):  # fmt: skip
         click.echo(f"{name:<12}{value}")

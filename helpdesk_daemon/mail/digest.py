@@ -7,6 +7,7 @@ import hmac
 import re
 from collections.abc import Iterator
 
+from helpdesk_daemon.mail.headers import identifiers
 from helpdesk_daemon.mail.parse import split_head
 
 CHUNK = 1_000_000  # bytes
@@ -54,3 +55,13 @@ def _relaxed(body: bytes) -> Iterator[bytes]:
         end = body.find(b"\n", at + CHUNK) + 1 or len(body)
         yield b"\n".join(line.rstrip(b" \t\r") for line in body[at:end].split(b"\n"))
         at = end
+
+
+def message_id_of(raw: bytes) -> str:
+    """The Message-ID of a mail, read without parsing it; empty when there is none."""
+    head = b"\n" + split_head(raw)[0].replace(b"\r\n", b"\n")
+    at = head.lower().find(b"\nmessage-id:")
+    if at < 0:
+        return ""
+    line = head[at + 12 : at + 1_200].decode("latin-1")
+    return next(iter(identifiers(line)), "")

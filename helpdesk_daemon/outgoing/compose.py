@@ -41,11 +41,13 @@ class Identity:
         name: display name, such as `Example Support`.
         address: the support address.
         plus_addressing: whether mail to `local+anything@domain` reaches the same mailbox.
+        mailbox: name of the mailbox whose identity it is; its mails leave by that one's server.
     """
 
     name: str
     address: str
     plus_addressing: bool = True
+    mailbox: str = "support"
 
     @property
     def domain(self) -> str:
@@ -217,7 +219,8 @@ class Composer:
             ("X-Helpdesk-Loop", self.loop_value),
         ]
         content = mime.write([*fields, *common], text, html, attachments, original)
-        return Outgoing(kind, recipient, sender, message_id, content, ticket.id if ticket else "")
+        known = ticket.id if ticket else ""
+        return Outgoing(kind, recipient, sender, message_id, content, known, self.identity.mailbox)
 
 
 def _passed_by(message: Message) -> list[Field]:

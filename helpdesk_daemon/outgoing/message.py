@@ -34,6 +34,7 @@ class Outgoing:
         message_id: fixed when the mail is made, so that a receiver can tell a repeat.
         mime: the whole mail, CRLF line ends.
         ticket: tracking ID, empty for mail about no ticket.
+        mailbox: name of the mailbox as whose identity it leaves.
         held: why it waits for a person before it leaves, empty when it leaves by itself.
     """
 
@@ -43,4 +44,5 @@ class Outgoing:
     message_id: str
     mime: bytes = field(repr=False)
     ticket: str = ""
+    mailbox: str = ""
     held: str = ""

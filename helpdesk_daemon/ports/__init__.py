@@ -4,9 +4,9 @@ from helpdesk_daemon.ports.clock import Clock, Reached, pass_by
 from helpdesk_daemon.ports.incidents import Incident, IncidentStore, Trouble, Webhook
 from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox, Metered, Quota
 from helpdesk_daemon.ports.meaning import Embedder, Example, VectorIndex
-from helpdesk_daemon.ports.records import Arrival, Audit, Change, Due, Known, Outcome, Question, Sent, Stored
-from helpdesk_daemon.ports.sending import Transport
-from helpdesk_daemon.ports.store import ArrivalStore, DecisionStore, ExampleStore, OutboxStore
+from helpdesk_daemon.ports.records import Arrival, Audit, Change, Copy, Due, Known, Outcome, Question, Sent, Stored
+from helpdesk_daemon.ports.sending import SentFolder, Transport
+from helpdesk_daemon.ports.store import ArrivalStore, CopyStore, DecisionStore, ExampleStore, OutboxStore
 
 __all__ = [
     "Arrival",
@@ -14,6 +14,8 @@ __all__ = [
     "Audit",
     "Change",
     "Clock",
+    "Copy",
+    "CopyStore",
     "Cursor",
     "DecisionStore",
     "Due",
@@ -32,6 +34,7 @@ __all__ = [
     "Quota",
     "Reached",
     "Sent",
+    "SentFolder",
     "Stored",
     "Transport",
     "Trouble",

@@ -149,7 +149,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A row of the outbox whose time has come; `address` is that of its ticket's department."""
+    """A row of the outbox whose time has come.
+
+    `address` is that of its ticket's department, `mailbox` the one as whose identity it leaves.
+    """
 
     id: int
     kind: str
@@ -161,6 +164,19 @@ class Due:
     attempts: int
     created_at: datetime
     address: str = ""
+    mailbox: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A mail that left and is still to be filed in its mailbox's Sent folder; `attempts` counts refusals so far."""
+
+    id: int
+    ticket: str
+    message_id: str
+    mime: bytes = field(repr=False)
+    sent_at: datetime
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Quota
 from helpdesk_daemon.ports.meaning import Example
-from helpdesk_daemon.ports.records import Arrival, Due, Known, Outcome, Question, Sent
+from helpdesk_daemon.ports.records import Arrival, Audit, Copy, Due, Known, Outcome, Question, Sent
 
 
 class ArrivalStore(Protocol):
@@ -87,6 +87,16 @@ class OutboxStore(Protocol):
 
     def next_due(self) -> datetime | None:
         """When the next waiting row is due; None when none waits."""
+
+
+class CopyStore(Protocol):
+    """Sent mail of which a copy is to be filed. Every method is one transaction; any may raise StoreError."""
+
+    def wanted(self, mailbox: str, after: int, limit: int) -> list[Copy]:
+        """Copies still to be filed in a mailbox's Sent folder, by number, beginning after `after`."""
+
+    def settle(self, copy: int, state: str, audit: Audit) -> None:
+        """Write down how a try to file ended: `copied`, `given up`, or `wanted` for a refusal to be tried again."""
 
 
 class ExampleStore(Protocol):

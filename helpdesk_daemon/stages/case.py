@@ -44,6 +44,11 @@ class Desk:
     model: str = ""
     new_id: Callable[[], str] = new_tracking_id
 
+    @property
+    def mailbox(self) -> str:
+        """Name of the mailbox whose desk it is."""
+        return self.composer.identity.mailbox
+
     def is_colleague(self, email: str) -> bool:
         """Whether an address is a mailbox of our own people that mail of ours goes to by itself."""
         departments = (*self.routing.departments.values(), self.routing.triage.department)
@@ -53,7 +58,7 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One mail with all that was found out about it."""
+    """One mail with all that was found out about it; `because` says why at this desk, where there are several."""
 
     arrival: Arrival
     message: Message
@@ -62,6 +67,7 @@ class Case:
     known: Known
     desk: Desk
     now: datetime
+    because: str = ""
 
     def outcome(self, state: str, reason: str, **more: object) -> Outcome:
         """An outcome whose last audit line says where the mail ended."""
@@ -70,6 +76,8 @@ class Case:
             "arrival": self.arrival.id, "state": state, "reason": reason, "row": self.screening.row,
             "from": self.message.sender.email, "subject": self.message.subject[:200],
         }  # fmt: skip
+        if self.because:
+            detail |= {"desk": self.desk.mailbox, "because": self.because}
         lines = (*more.pop("audit", ()), Audit("message.settled", detail, ticket))  # type: ignore[misc]
         sender, subject = str(self.message.sender), self.message.subject
         return Outcome(self.arrival.id, state, reason, sender, subject, audit=lines, **more)  # type: ignore[arg-type]
@@ -81,14 +89,14 @@ class Case:
                       self.arrival.received_at)  # fmt: skip
 
 
-def consider(arrival: Arrival, message: Message, known: Known, desk: Desk, now: datetime) -> Case:
+def consider(arrival: Arrival, message: Message, known: Known, desk: Desk, now: datetime, because: str = "") -> Case:
     """Screen and thread a mail."""
     policy = replace(desk.policy, suppressed=frozenset(known.suppressed)) if known.suppressed else desk.policy
     thread = find_thread(message, known, desk.signer, desk.policy.authserv_id)
     screening = screen(message, policy)
     if screening.kind == Kind.AUTO_REPLY and any(_is_notice(answered, desk.signer) for answered in message.answers):
         screening = replace(screening, ticket=False, reason="automatic answer to a notice or alert of ours")
-    return Case(arrival, message, screening, thread, known, desk, now)
+    return Case(arrival, message, screening, thread, known, desk, now, because)
 
 
 def _is_notice(message_id: str, signer: Signer) -> bool:

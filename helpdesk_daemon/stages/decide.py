@@ -26,8 +26,9 @@ from helpdesk_daemon.ports import (
     Reached,
     pass_by,
 )
-from helpdesk_daemon.stages.case import Desk, consider
+from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.classify import Classifier
+from helpdesk_daemon.stages.desks import Desks, at_desk
 from helpdesk_daemon.stages.plan import absorb, opens_ticket, plan
 from helpdesk_daemon.stages.thread import claimed_tickets, returned_proof
 from helpdesk_daemon.triage.text import text_of
@@ -65,7 +66,7 @@ class Decide:
     Args:
         store: arrivals and tickets.
         classifier: votes.
-        desk: gives the present rules and everything else that planning needs.
+        desks: give the present rules and everything else that planning needs.
         clock: tells the time.
         db: the database's thread.
         work: a thread for parsing and composing.
@@ -74,10 +75,10 @@ class Decide:
     """
 
     def __init__(
-        self, store: DecisionStore, classifier: Classifier, desk: Callable[[], Desk], clock: Clock, db: Lane,
+        self, store: DecisionStore, classifier: Classifier, desks: Callable[[], Desks], clock: Clock, db: Lane,
         work: Lane, decided: Callable[[], None], reached: Reached = pass_by,
     ) -> None:  # fmt: skip
-        self._store, self._classifier, self._desk, self._clock = store, classifier, desk, clock
+        self._store, self._classifier, self._desks, self._clock = store, classifier, desks, clock
         self._db, self._work, self._decided, self._reached = db, work, decided, reached
         self._log = get("decide")
         self._stopping = False
@@ -133,7 +134,7 @@ class Decide:
     def _read(self, arrivals: Sequence[Arrival]) -> tuple[list[Read], Failed]:
         batch: list[Read] = []
         failed: Failed = []
-        desk = self._desk()
+        desk = self._desks().first
         for arrival in arrivals:
             try:
                 message = parse(arrival.raw)
@@ -144,19 +145,20 @@ class Decide:
 
     def _with_text(self, batch: Sequence[Read], known: Known) -> list[Read]:
         """Add the text to what will open a ticket; what fails here fails again, and is counted, when it is planned."""
-        desk, now = self._desk(), self._clock.now()
+        desks, now = self._desks(), self._clock.now()
         read = []
         for entry in batch:
             with contextlib.suppress(Exception):
-                if opens_ticket(consider(entry.arrival, entry.message, known, desk, now)):
+                if opens_ticket(at_desk(entry.arrival, entry.message, known, desks, now)):
                     entry = replace(entry, text=text_of(entry.message) or EMPTY)
             read.append(entry)
         return read
 
     async def _quarantine(self, arrival: Arrival) -> None:
         """Set a mail aside that broke this stage too often; it is not even parsed again."""
+        desk, now = self._desks().of(arrival.mailbox), self._clock.now()
         known, why = await self._db(self._store.known, []), f"it broke this stage {MAX_ATTEMPTS} times"
-        outcome = quarantine(arrival, why, self._desk(), known, self._clock.now())
+        outcome = quarantine(arrival, why, desk, known, now)
         await self._db(self._store.commit, [outcome])
         self._claimed.discard(arrival.id)
         self._log.error("message.quarantined", arrival=arrival.id, reason=outcome.reason)
@@ -209,12 +211,12 @@ class Decide:
 
     def _plan(self, batch: Sequence[tuple[Read, Vote | None]], known: Known) -> tuple[list[Outcome], Failed]:
         """Plan mail by mail, each seeing what those before it led to."""
-        desk, now = replace(self._desk(), model=self._classifier.name), self._clock.now()
+        desks, now = self._desks().voting(self._classifier.name), self._clock.now()
         outcomes: list[Outcome] = []
         failed: Failed = []
         for entry, voted in batch:
             try:
-                outcome = plan(consider(entry.arrival, entry.message, known, desk, now), voted)
+                outcome = plan(at_desk(entry.arrival, entry.message, known, desks, now), voted)
                 absorb(known, entry.arrival, entry.message, outcome)
             except Exception as error:  # a bug in one message must not stop the others
                 failed.append((entry.arrival.id, repr(error)))
@@ -223,16 +225,16 @@ class Decide:
         return outcomes, failed
 
     def _report(self, batch: Sequence[tuple[Read, Vote | None]], outcomes: Sequence[Outcome]) -> None:
-        senders = {entry.arrival.id: entry.message.sender.email for entry, _ in batch}
+        read = {entry.arrival.id: entry for entry, _ in batch}
         for outcome in outcomes:
-            decision = outcome.decision
+            decision, entry = outcome.decision, read[outcome.arrival]
             if outcome.breaker:
                 self._log.error("breaker.opened", reason=outcome.breaker)
             for held in filter(None, (mail.held for mail in outcome.outgoing)):
                 self._log.warning("outgoing.held", arrival=outcome.arrival, ticket=outcome.ticket, reason=held)
             self._log.info(
                 "message.decided", arrival=outcome.arrival, state=outcome.state, ticket=outcome.ticket,
-                sender=who(senders[outcome.arrival]), reason=outcome.reason,
+                mailbox=entry.arrival.mailbox, sender=who(entry.message.sender.email), reason=outcome.reason,
                 **({"category": decision.category, "confidence": round(decision.confidence, 2),
                     "department": decision.department.name, "rule": decision.rule} if decision else {}),
             )  # fmt: skip

@@ -25,6 +25,7 @@ from helpdesk_daemon.outgoing.shrink import shrink
 from helpdesk_daemon.ports import Audit, Clock, Due, OutboxStore, Reached, Sent, Transport, pass_by
 from helpdesk_daemon.stages.budget import Budget
 from helpdesk_daemon.stages.case import Desk
+from helpdesk_daemon.stages.desks import Desks
 
 READ = 64  # rows read at once
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -43,17 +44,17 @@ class Deliver:
         db: the database's thread.
         wave: how many mails are on their way at a time; this many acknowledgements are in doubt after
             a crash.
-        desk: gives the present rules: where refused forwards go, and who is told of a refused answer.
+        desks: give the present rules: where refused forwards go, and who is told of a refused answer.
         budget: how many mails may leave by the minute.
         reached: named moments, for crash tests.
     """
 
     def __init__(
         self, store: OutboxStore, transport: Transport, clock: Clock, db: Lane, wave: int,
-        desk: Callable[[], Desk], budget: Budget, reached: Reached = pass_by,
+        desks: Callable[[], Desks], budget: Budget, reached: Reached = pass_by,
     ) -> None:  # fmt: skip
         self._store, self._transport, self._clock, self._db = store, transport, clock, db
-        self._wave, self._desk, self._budget, self._reached = wave, desk, budget, reached
+        self._wave, self._desks, self._budget, self._reached = wave, desks, budget, reached
         self._log = get("deliver")
         self._stopping = False
         self._failures = 0
@@ -188,7 +189,7 @@ class Deliver:
 
     def _failed(self, row: Due, reply: str) -> Sent:
         """Refused for good: a forward goes to triage instead, and the department hears of an answer that did not go."""
-        desk = self._desk()
+        desk = self._desks().of(row.mailbox)
         triage = desk.routing.triage.department.address
         redirect = triage if row.kind == Kind.FORWARD and row.recipient != triage else ""
         notice = _answer_failed(desk, row, reply, self._clock.now()) if row.kind == Kind.RELAY and row.address else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +11,8 @@ from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.mail.screen import Kind
 from helpdesk_daemon.ports import Arrival, Embedder, Known, Outcome, VectorIndex
-from helpdesk_daemon.stages.case import Case, Desk, consider
+from helpdesk_daemon.stages.case import Case
+from helpdesk_daemon.stages.desks import Desks, at_desk
 from helpdesk_daemon.stages.plan import opens_ticket, plan
 from helpdesk_daemon.triage.text import text_of
 from helpdesk_daemon.triage.vote import K, Vote, vote
@@ -26,13 +26,15 @@ class Explainer:
     """Explains mails in batches; sends and stores nothing.
 
     Args:
-        desk: rules and settings as the daemon has them.
+        desks: rules and settings as the daemon has them.
         embedder: the model.
         index: filled with the examples.
+        mailbox: name of the one that the mails come by; the first when empty.
     """
 
-    def __init__(self, desk: Desk, embedder: Embedder, index: VectorIndex) -> None:
-        self._desk, self._embedder, self._index = replace(desk, model=embedder.name), embedder, index
+    def __init__(self, desks: Desks, embedder: Embedder, index: VectorIndex, mailbox: str = "") -> None:
+        self._desks, self._embedder, self._index = desks.voting(embedder.name), embedder, index
+        self._mailbox = mailbox or desks.first.mailbox
 
     def explain(self, mails: Sequence[tuple[str, bytes]]) -> Iterator[Explanation]:
         """One explanation a mail, in order.
@@ -47,12 +49,12 @@ class Explainer:
         now = datetime.now(UTC)
         cases = []
         for number, (_, raw) in enumerate(mails, 1):
-            arrival = Arrival(number, "explain", raw, "", now, 1)
-            cases.append(consider(arrival, parse(raw), Known(), self._desk, now))
+            arrival = Arrival(number, self._mailbox, raw, "", now, 1)
+            cases.append(at_desk(arrival, parse(raw), Known(), self._desks, now))
         need = [i for i, case in enumerate(cases) if opens_ticket(case)]
         votes = dict(zip(need, self._votes([cases[i].message for i in need]), strict=True))
         for i, ((name, _), case) in enumerate(zip(mails, cases, strict=True)):
-            yield describe(name, case, plan(case, votes.get(i)), self._desk)
+            yield describe(name, case, plan(case, votes.get(i)))
 
     def _votes(self, messages: Sequence[Message]) -> list[Vote]:
         if not messages:
@@ -61,24 +63,25 @@ class Explainer:
         return [vote(near) for near in self._index.search(vectors, K)]
 
 
-def verdict_of(case: Case, outcome: Outcome, desk: Desk) -> str:
+def verdict_of(case: Case, outcome: Outcome) -> str:
     """The one word for what becomes of a mail."""
     if case.screening.kind in VERDICTS:
         return VERDICTS[case.screening.kind]
-    if any(desk.signer.read_message_id(i) for i in case.message.answers):
+    if any(case.desk.signer.read_message_id(i) for i in case.message.answers):
         return "reply"
     return outcome.state
 
 
-def describe(name: str, case: Case, outcome: Outcome, desk: Desk) -> Explanation:
+def describe(name: str, case: Case, outcome: Outcome) -> Explanation:
     """An explanation with the keys that `explain --json` promises."""
     message, decision, ticket = case.message, outcome.decision, outcome.opened
     acknowledged = any(mail.kind == "acknowledgement" for mail in outcome.outgoing)
+    desk = [f"decided for mailbox {case.desk.mailbox}: {case.because}"] if case.because else []
     withheld = next((a.detail["reason"] for a in outcome.audit if a.event == "acknowledgement.withheld"), "")
     return {
         "file": name,
-        "verdict": verdict_of(case, outcome, desk),
-        "reasons": [case.screening.reason, *message.defects],
+        "verdict": verdict_of(case, outcome),
+        "reasons": [case.screening.reason, *message.defects, *desk],
         "from": str(message.sender),
         "subject": message.subject,
         "text": message.text,

@@ -10,9 +10,7 @@ from dataclasses import replace
 from helpdesk_daemon.errors import ConfigError, HelpdeskError, PermanentError, SignInError, StoreError, TransientError
 from helpdesk_daemon.lanes import Lane, Wake
 from helpdesk_daemon.log import get
-from helpdesk_daemon.mail.digest import digest
-from helpdesk_daemon.mail.headers import identifiers
-from helpdesk_daemon.mail.parse import split_head
+from helpdesk_daemon.mail.digest import digest, message_id_of
 from helpdesk_daemon.ports import ArrivalStore, Cursor, Fetched, Mailbox, Metered, Reached, pass_by
 
 TOUCH_BATCH = 200
@@ -20,16 +18,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 SIGN_IN_PAUSE = 300.0  # a refused password is not tried in a hurry: servers lock accounts
 REFUSED = (ConfigError, SignInError, PermanentError)  # a person has to mend these
 LONG_WAIT = QUOTA_SECONDS = 3_600.0
-
-
-def message_id_of(raw: bytes) -> str:
-    """The Message-ID of a mail, read without parsing it; empty when there is none."""
-    head = b"\n" + split_head(raw)[0].replace(b"\r\n", b"\n")
-    at = head.lower().find(b"\nmessage-id:")
-    if at < 0:
-        return ""
-    line = head[at + 12 : at + 1_200].decode("latin-1")
-    return next(iter(identifiers(line)), "")
 
 
 class Ingest:

@@ -56,6 +56,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "run",
         "once",
         "demo",
+        "init",
         "check",
         "explain",
         "tickets",
@@ -74,7 +75,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "once", "demo", "check", "explain", "tickets", "status", "incidents", "alerts", *AUDITED],
+    ["run", "once", "demo", "init", "check", "explain", "tickets", "status", "incidents", "alerts", *AUDITED],
 )
 def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
     assert out(run(tmp_path, command, "--help")).startswith(f"Usage: helpdesk-daemon {command}")
@@ -539,6 +540,8 @@ def loaded(folder: Path, *words: str) -> set[str]:
         ["quarantine", "list"],
         ["audit", "tail"],
         ["audit", "verify"],
+        ["audit", "reconcile"],
+        ["init", "--help"],
         ["check"],
     ],
     ids=" ".join,

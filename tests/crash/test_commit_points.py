@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from helpdesk_daemon.adapters.maildir import deliver
+from helpdesk_daemon.mail.digest import message_id_of
 from tests.harness.dovecot import Dovecot
 from tests.harness.mails import mail
 from tests.harness.sink import Sink
-from tests.harness.world import ROOT, check_invariants, child, rows, write_settings
+from tests.harness.world import ROOT, check_invariants, check_reconciles, child, rows, write_settings
 
 POINTS = sorted(
     {
@@ -23,11 +24,12 @@ POINTS = sorted(
         for name in re.findall(r'self\._reached\("([a-z.]+)"\)', file.read_text())
     }
 )
+COPIED = 'sent_folder = "auto"\nsent_copies = "all"'
 
 
 def test_the_stages_name_their_moments() -> None:
     stages = {name.partition(".")[0] for name in POINTS}
-    assert stages == {"ingest", "decide", "deliver"}
+    assert stages == {"ingest", "decide", "deliver", "copies"}
     assert len(POINTS) >= 9
 
 
@@ -38,15 +40,21 @@ def test_a_kill_at_this_moment_loses_and_doubles_nothing(tmp_path: Path, point: 
     for number in range(1, 12):
         deliver(inbox, mail(number))
     with Sink() as sink:
-        settings = write_settings(tmp_path, "maildir:inbox", sink.port, 'touch = "move Done"')
+        settings = write_settings(tmp_path, "maildir:inbox", sink.port, f'touch = "move Done"\n{COPIED}')
         first = child(settings, "once", point, count)
         ended = first.wait(60)
         assert ended in ((-signal.SIGKILL,) if count == "1" else (-signal.SIGKILL, 0)), "the moment was never reached"
         assert child(settings, "once").wait(60) == 0
         assert child(settings, "once").wait(60) == 0
         check_invariants(tmp_path, 11, sink.mails)
+        moved = check_reconciles(tmp_path).folders[1]
+        assert moved.states == {"kept": 11}
     assert list((inbox / "new").iterdir()) == []
     assert len(list((inbox / ".Done" / "cur").iterdir())) == 11
+    sent = rows(tmp_path, "select message_id, copy_state from outbox where kind = 'acknowledgement' and state = 'sent'")
+    copies = [message_id_of(copy.read_bytes()) for copy in (inbox / ".Sent" / "cur").iterdir()]
+    assert sorted(copies) == sorted(row["message_id"] for row in sent)
+    assert {row["copy_state"] for row in sent} == {"copied"}
 
 
 def test_the_suite_notices_when_the_mailbox_is_marked_before_the_commit(tmp_path: Path) -> None:
@@ -59,6 +67,8 @@ def test_the_suite_notices_when_the_mailbox_is_marked_before_the_commit(tmp_path
         assert child(settings, "once").wait(60) == 0
         with pytest.raises((AssertionError, StopIteration)):
             check_invariants(tmp_path, 5, sink.mails)
+        with pytest.raises(AssertionError, match="moved as if it were kept"):
+            check_reconciles(tmp_path)
 
 
 def kill_at_random(tmp_path: Path, mails: int, kills: int, seed: int) -> None:
@@ -79,6 +89,7 @@ def kill_at_random(tmp_path: Path, mails: int, kills: int, seed: int) -> None:
         for _ in range(3):
             assert child(settings, "once").wait(120) == 0
         check_invariants(tmp_path, mails, sink.mails)
+        assert check_reconciles(tmp_path).folders[0].states.total() == mails
 
 
 def test_kills_at_random_moments(tmp_path: Path) -> None:
@@ -102,6 +113,7 @@ def test_a_mail_that_breaks_the_stage_three_times_is_set_aside_and_seen(tmp_path
         assert child(settings, "once").wait(60) == 0
         states = {r["id"]: r["state"] for r in rows(tmp_path, "select id, state from arrivals")}
         assert states == {1: "quarantined", 2: "ticket", 3: "ticket", 4: "ticket"}
+        check_reconciles(tmp_path)
         notice = next(m.message for m in sink.mails if "needs a person" in str(m.message["Subject"]))
         assert notice["To"] == "general@helpdesk.example"
         attached = [part for part in notice.walk() if part.get_content_type() == "message/rfc822"]

@@ -78,6 +78,9 @@ userdb {{
 }}
 namespace inbox {{
   inbox = yes
+  mailbox "Gesendete Objekte" {{
+    special_use = \\Sent
+  }}
 }}
 """
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
+from typing import Self
 
 # What a fault does, at which moment of the session.
 FAULTS = ("mail", "rcpt", "data", "half", "dot", "after-dot")
@@ -52,7 +53,7 @@ class Sink:
         self._wanted_port = port
         self.port = 0
 
-    def __enter__(self) -> Sink:
+    def __enter__(self) -> Self:
         ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, args=(ready,), daemon=True)
         self._thread.start()

@@ -13,6 +13,9 @@ from typing import Any
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
+from helpdesk_daemon.cli.reconcile import Report, reconcile_all
+from helpdesk_daemon.settings import load_settings
+from helpdesk_daemon.wiring import database
 from tests.harness.dovecot import PASSWORD, USER
 from tests.harness.sink import Mail
 
@@ -85,6 +88,22 @@ def check_invariants(folder: Path, mails: int, sent: list[Mail]) -> None:
         good, problem = audit.verify(connection)
     assert problem == ""
     assert good > 0
+
+
+def check_reconciles(folder: Path) -> Report:
+    """`audit reconcile` finds every mail of every folder in one place.
+
+    Args:
+        folder: of the test; its mail server answers.
+    """
+    settings = load_settings(folder / "settings.toml")
+    engine = open_engine(database(settings), readonly=True)
+    try:
+        report = reconcile_all(settings, engine)
+    finally:
+        engine.dispose()
+    assert report.sound, (report.unread, report.findings)
+    return report
 
 
 def log_events(stderr: bytes) -> list[dict[str, Any]]:

@@ -75,7 +75,7 @@ def test_a_flood_brings_one_alert_and_its_end_one_note(tmp_path: Path, sink: Sin
                 app.watch.wake()
                 assert await holds(lambda: len(hook.posts) == 1 and len(alerts(sink)) == 1)
             assert release_breaker(open_engine(tmp_path / "data" / "helpdesk.db"), clock)
-            app.deliver.wake()
+            app.delivers[0].wake()
             for _ in range(2):
                 app.watch.wake()
                 assert await holds(lambda: bool(rows(tmp_path, "select 1 from incidents where gone_at is not null")))

@@ -49,7 +49,9 @@ def test_smtp_down_for_a_while_loses_and_doubles_nothing(tmp_path: Path, server:
     settings = write_settings(tmp_path, server.url, port)
     server.append([mail(n) for n in range(1, 41)])
     with daemon(settings) as (app, runner):
-        runner.run(until(app, lambda: bool(app.deliver.failing) and len(rows(tmp_path, "select 1 from tickets")) == 40))
+        runner.run(
+            until(app, lambda: bool(app.delivers[0].failing) and len(rows(tmp_path, "select 1 from tickets")) == 40)
+        )
     assert rows(tmp_path, "select max(attempts) as n from outbox") == [{"n": 0}], "counted against no mail"
     with Sink(port=port) as sink:
         with daemon(settings) as (app, runner):
@@ -94,7 +96,7 @@ def hurry(folder: Path, app: App) -> bool:
     with connection:
         connection.execute("update outbox set next_attempt_at = created_at where state = 'deferred'")
     connection.close()
-    app.deliver.wake()
+    app.delivers[0].wake()
     return True
 
 

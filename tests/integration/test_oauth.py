@@ -117,8 +117,8 @@ def test_smtp_that_refuses_holds_the_mail_back(
     settings = write_token_settings(tmp_path, imap.url, sink.port, tokens)
     sink.refuse = "535 5.7.139 SmtpClientAuthentication is disabled for the Mailbox"
     with daemon(settings) as (app, runner):
-        runner.run(until(app, lambda: bool(app.deliver.failing)))
-        assert "535 5.7.139" in app.deliver.failing
+        runner.run(until(app, lambda: bool(app.delivers[0].failing)))
+        assert "535 5.7.139" in app.delivers[0].failing
     assert rows(tmp_path, "select max(attempts) as n from outbox") == [{"n": 0}], "counted against no mail"
     with pytest.raises(SignInError):
         once(settings)

@@ -31,8 +31,8 @@ def paced(folder: Path, sink: Sink, per_minute: int) -> Path:
 def put_in_an_alert(app: App) -> None:
     """As another part of the daemon would while mail waits."""
     now = app.clock.now()
-    values = {"problem": "It burns.", "mend": "Pour water.", "identity": app.desk.composer.identity}
-    alert = app.desk.composer.notice(Kind.ALERT, "alert", "Fire", app.desk.operator, values, now)
+    values = {"problem": "It burns.", "mend": "Pour water.", "identity": app.desks.first.composer.identity}
+    alert = app.desks.first.composer.notice(Kind.ALERT, "alert", "Fire", app.desks.first.operator, values, now)
     with transaction(app.engine) as connection:
         connection.execute(outbox.insert().values(outbox_row(alert, None, now)))
 
@@ -46,7 +46,7 @@ def test_an_alert_passes_what_waits_its_turn(tmp_path: Path, sink: Sink) -> None
         serving = asyncio.create_task(app.run())
         assert await holds(lambda: len(sink.mails) == 1 and len(rows(tmp_path, "select 1 from tickets")) == 40)
         put_in_an_alert(app)
-        app.deliver.wake()
+        app.delivers[0].wake()
         assert await holds(lambda: len(sink.mails) > 1)
         app.stop()
         await serving

@@ -26,6 +26,7 @@ from helpdesk_daemon.ports import Audit, Quota, Sent, Trouble
 from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.stages.budget import Budget
 from helpdesk_daemon.stages.deliver import Deliver
+from helpdesk_daemon.stages.desks import Desks
 from helpdesk_daemon.stages.incidents import CALM
 from helpdesk_daemon.stages.watch import Watch
 from helpdesk_daemon.wiring import desk_of, routing_of
@@ -53,7 +54,9 @@ class Bench:
         self.desk = desk_of(self.settings, routing_of(self.settings), load_signer(self.settings.data_dir))
         self.lane = Lane("db")
         transport = SmtpTransport(Relay("127.0.0.1", smtp_port, "none", "", lambda: "", 5))
-        self.deliver = Deliver(self.db.outbox, transport, self.clock, self.lane, 16, lambda: self.desk, Budget(None))
+        self.deliver = Deliver(
+            self.db.outbox, transport, self.clock, self.lane, 16, lambda: Desks({"support": self.desk}), Budget(None)
+        )
         self.webhook = HttpWebhook(lambda: hook.url if hook else "", lambda: SECRET, 0.5)
         self.watch = self.start()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from helpdesk_daemon.adapters.store import audit
@@ -32,6 +33,39 @@ def pack(raw: bytes) -> bytes:
 def unpack(stored: bytes) -> bytes:
     """Bytes as they were given to `pack`."""
     return zlib.decompress(stored)
+
+
+def keep(
+    connection: Connection, mailbox: str, folder: str, uidvalidity: int, mails: Sequence[tuple[Fetched, str, str]],
+    now: datetime,
+) -> int:  # fmt: skip
+    """Put mails with their digests and Message-IDs into the ledger, and say so in the audit log.
+
+    Returns:
+        How many were new to it.
+    """
+    where = {"mailbox": mailbox, "folder": folder, "uidvalidity": uidvalidity}
+    rows: list[dict[str, Any]] = [
+        where
+        | {
+            "uid": mail.uid,
+            "received_at": min(mail.received_at, now),
+            "fetched_at": now,
+            "size": len(mail.raw),
+            "truncated": mail.truncated,
+            "message_id": message_id,
+            "digest": digest,
+            "raw": pack(mail.raw),
+        }
+        for mail, digest, message_id in mails
+    ]
+    new = connection.execute(_keep, rows).all() if rows else []
+    lines = [
+        Audit("message.arrived", {"arrival": r.id, **where, "uid": r.uid, "size": r.size, "message_id": r.message_id})
+        for r in sorted(new, key=lambda r: r.id)
+    ]
+    audit.append(connection, lines, now)
+    return len(new)
 
 
 class Arrivals:
@@ -69,22 +103,6 @@ class Arrivals:
     def record(self, mailbox: str, folder: str, cursor: Cursor, mails: Sequence[tuple[Fetched, str, str]]) -> int:
         """See `ArrivalStore.record`."""
         now = self._clock.now()
-        rows: list[dict[str, Any]] = [
-            {
-                "mailbox": mailbox,
-                "folder": folder,
-                "uidvalidity": cursor.uidvalidity,
-                "uid": mail.uid,
-                "received_at": min(mail.received_at, now),
-                "fetched_at": now,
-                "size": len(mail.raw),
-                "truncated": mail.truncated,
-                "message_id": message_id,
-                "digest": digest,
-                "raw": pack(mail.raw),
-            }
-            for mail, digest, message_id in mails
-        ]
         position = {
             "uidvalidity": cursor.uidvalidity,
             "position": cursor.position,
@@ -93,22 +111,13 @@ class Arrivals:
             "since": cursor.since,
         }
         with transaction(self._engine) as connection:
-            new = connection.execute(_keep, rows).all() if rows else []
+            new = keep(connection, mailbox, folder, cursor.uidvalidity, mails, now)
             connection.execute(
                 insert(cursors)
                 .values(mailbox=mailbox, folder=folder, **position)
                 .on_conflict_do_update(index_elements=["mailbox", "folder"], set_=position)
             )
-            where = {"mailbox": mailbox, "folder": folder, "uidvalidity": cursor.uidvalidity}
-            lines = [
-                Audit(
-                    "message.arrived",
-                    {"arrival": r.id, **where, "uid": r.uid, "size": r.size, "message_id": r.message_id},
-                )
-                for r in sorted(new, key=lambda r: r.id)
-            ]
-            audit.append(connection, lines, now)
-        return len(new)
+        return new
 
     def untouched(self, mailbox: str, folder: str, uidvalidity: int, limit: int) -> list[str]:
         """See `ArrivalStore.untouched`."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, func, insert, select, true, update
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.bulk import insert_rows
@@ -17,6 +17,7 @@ from helpdesk_daemon.ports import Audit, Clock, Due, Sent
 from helpdesk_daemon.tickets.ticket import State
 
 WAITING = ("pending", "deferred")
+COPIED = ("kind", "ticket", "arrival", "mailbox", "sender", "message_id", "size", "mime")  # to a redirected mail
 _mark_sent = (
     update(outbox)
     .where(outbox.c.id == bindparam("row"))
@@ -27,7 +28,7 @@ _mark_sent = (
 def outbox_row(mail: Outgoing, arrival: int | None, now: datetime) -> Mapping[str, object]:
     """A new row for a mail that waits to be sent, or for a person to let it go."""
     return {
-        "kind": mail.kind, "ticket": mail.ticket, "arrival": arrival, "sender": mail.sender,
+        "kind": mail.kind, "ticket": mail.ticket, "arrival": arrival, "mailbox": mail.mailbox, "sender": mail.sender,
         "recipient": mail.recipient, "message_id": mail.message_id, "state": "held" if mail.held else "pending",
         "attempts": 0, "next_attempt_at": now, "created_at": now, "last_reply": mail.held, "size": len(mail.mime),
         "mime": mail.mime,
@@ -35,10 +36,23 @@ def outbox_row(mail: Outgoing, arrival: int | None, now: datetime) -> Mapping[st
 
 
 class Outbox:
-    """`OutboxStore` on the database."""
+    """`OutboxStore` on the database.
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
-        self._engine, self._clock = engine, clock
+    Args:
+        engine: the database.
+        clock: tells the time.
+        mailbox: whose outgoing mail this is; empty for that of all mailboxes but `besides`.
+        besides: mailboxes whose mail leaves another way.
+        copies: by mailbox, the kinds of mail of which its Sent folder gets a copy.
+    """
+
+    def __init__(
+        self, engine: Engine, clock: Clock, mailbox: str = "", besides: Sequence[str] = (),
+        copies: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:  # fmt: skip
+        self._engine, self._clock, self._copies = engine, clock, copies or {}
+        column, others = outbox.c.mailbox, list(besides)
+        self._ours: ColumnElement[bool] = column == mailbox if mailbox else column.not_in(others) if others else true()
 
     def due(self, limit: int) -> list[Due]:
         """See `OutboxStore.due`."""
@@ -47,14 +61,14 @@ class Outbox:
             wanted = (
                 select(outbox, tickets.c.address)
                 .select_from(outbox.outerjoin(tickets, tickets.c.id == outbox.c.ticket))
-                .where(outbox.c.state.in_(WAITING), outbox.c.next_attempt_at <= now)
+                .where(self._ours, outbox.c.state.in_(WAITING), outbox.c.next_attempt_at <= now)
                 .order_by(outbox.c.kind.not_in(list(UNHELD)), outbox.c.next_attempt_at, outbox.c.id)
                 .limit(limit)
             )
             rows = connection.execute(_unheld(connection, wanted)).all()
         return [
             Due(row.id, row.kind, row.ticket, row.sender, row.recipient, row.message_id, row.mime, row.attempts,
-                row.created_at, row.address or "")
+                row.created_at, row.address or "", row.mailbox)
             for row in rows
         ]  # fmt: skip
 
@@ -70,6 +84,7 @@ class Outbox:
         if done:
             connection.execute(_mark_sent, [{"row": r.id, "reply": r.reply[:1_000], "now": now} for r in done])
             self._opened(connection, [r.id for r in done])
+            self._want_copies(connection, [r.id for r in done])
         for sent in results:
             if sent.state != "sent":
                 self._unsent(connection, sent, now)
@@ -99,9 +114,7 @@ class Outbox:
             insert_rows(connection, outbox, [outbox_row(sent.notice, None, now)])
 
     def _redirect(self, connection: Connection, sent: Sent, now: datetime) -> None:
-        copied = [
-            c.name for c in outbox.c if c.name in ("kind", "ticket", "arrival", "sender", "message_id", "size", "mime")
-        ]
+        copied = [c.name for c in outbox.c if c.name in COPIED]
         row = connection.execute(select(*(outbox.c[name] for name in copied)).where(outbox.c.id == sent.id)).one()
         values = dict(row._mapping) | {
             "recipient": sent.redirect,
@@ -110,6 +123,12 @@ class Outbox:
             "created_at": now,
         }
         connection.execute(insert(outbox).values(values))
+
+    def _want_copies(self, connection: Connection, ids: list[int]) -> None:
+        """Say which of the mails that left are still to be filed in a Sent folder."""
+        for mailbox, kinds in self._copies.items():
+            ours = outbox.c.mailbox == mailbox, outbox.c.kind.in_(list(kinds))
+            connection.execute(update(outbox).where(outbox.c.id.in_(ids), *ours).values(copy_state="wanted"))
 
     def _opened(self, connection: Connection, ids: list[int]) -> None:
         """A ticket is open once its forward has left."""
@@ -123,13 +142,13 @@ class Outbox:
         with transaction(self._engine) as connection:
             unsure = connection.execute(
                 update(outbox)
-                .where(outbox.c.state == "sending", outbox.c.kind.in_(list(AT_MOST_ONCE)))
+                .where(self._ours, outbox.c.state == "sending", outbox.c.kind.in_(list(AT_MOST_ONCE)))
                 .values(state="ambiguous", last_reply="the process died while sending")
                 .returning(outbox.c.id, outbox.c.ticket, outbox.c.kind)
             ).all()
             connection.execute(
                 update(outbox)
-                .where(outbox.c.state == "sending")
+                .where(self._ours, outbox.c.state == "sending")
                 .values(
                     state="deferred",
                     last_reply="the process died while sending",
@@ -146,7 +165,10 @@ class Outbox:
         """See `OutboxStore.next_due`."""
         with transaction(self._engine) as connection:
             at: datetime | None = connection.execute(
-                _unheld(connection, select(func.min(outbox.c.next_attempt_at)).where(outbox.c.state.in_(WAITING)))
+                _unheld(
+                    connection,
+                    select(func.min(outbox.c.next_attempt_at)).where(self._ours, outbox.c.state.in_(WAITING)),
+                )
             ).scalar()
         return at
 

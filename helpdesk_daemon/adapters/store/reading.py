@@ -31,8 +31,9 @@ def _rows(engine: Engine, wanted: Select[Any]) -> list[Row]:
 
 
 def ticket_list(
-    engine: Engine, limit: int, state: str = "", department: str = "", text_: str = "", review: bool = False
-) -> list[Row]:
+    engine: Engine, limit: int, state: str = "", department: str = "", text_: str = "", review: bool = False,
+    mailbox: str = "",
+) -> list[Row]:  # fmt: skip
     """The newest tickets, with the confidence and rule of their latest decision."""
     each = decisions.alias()
     latest = select(func.max(each.c.id)).where(each.c.ticket == tickets.c.id).correlate(tickets).scalar_subquery()
@@ -47,6 +48,8 @@ def ticket_list(
         wanted = wanted.where(tickets.c.state == state)
     if department:
         wanted = wanted.where(tickets.c.department == department)
+    if mailbox:
+        wanted = wanted.where(tickets.c.mailbox == mailbox)
     if review:
         wanted = wanted.where(tickets.c.needs_review)
     if text_:

@@ -1,0 +1,39 @@
+"""Sent mail of which a copy is still to be filed in a Sent folder."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, select, update
+
+from helpdesk_daemon.adapters.store import audit
+from helpdesk_daemon.adapters.store.engine import transaction
+from helpdesk_daemon.adapters.store.schema import outbox
+from helpdesk_daemon.ports import Audit, Clock, Copy
+
+
+class CopiesToFile:
+    """`CopyStore` on the database."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine, self._clock = engine, clock
+
+    def wanted(self, mailbox: str, after: int, limit: int) -> list[Copy]:
+        """See `CopyStore.wanted`."""
+        columns = outbox.c
+        waiting = (
+            select(columns.id, columns.ticket, columns.message_id, columns.mime, columns.sent_at, columns.copy_attempts)
+            .where(columns.copy_state == "wanted", columns.mailbox == mailbox, columns.id > after)
+            .where(columns.mime.is_not(None))  # retention may have taken it
+            .order_by(columns.id)
+            .limit(limit)
+        )
+        with transaction(self._engine) as connection:
+            return [Copy(*row) for row in connection.execute(waiting)]
+
+    def settle(self, copy: int, state: str, line: Audit) -> None:
+        """See `CopyStore.settle`."""
+        attempts = outbox.c.copy_attempts + (state == "wanted")
+        with transaction(self._engine) as connection:
+            connection.execute(
+                update(outbox).where(outbox.c.id == copy).values(copy_state=state, copy_attempts=attempts)
+            )
+            audit.append(connection, [line], self._clock.now())
