@@ -26,6 +26,7 @@ from helpdesk_daemon.conditions import look_for_trouble
 from helpdesk_daemon.errors import HelpdeskError, SignInError, StoreError, Unreachable
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
+from helpdesk_daemon.outgoing.limits import pace
 from helpdesk_daemon.ports import (
     Clock,
     Embedder,
@@ -38,6 +39,7 @@ from helpdesk_daemon.ports import (
     pass_by,
 )
 from helpdesk_daemon.settings import Settings
+from helpdesk_daemon.stages.budget import Budget
 from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.copies import Copies
 from helpdesk_daemon.stages.decide import Decide
@@ -142,7 +144,7 @@ class App:
             Deliver(
                 Outbox(self.engine, self.clock, name, own, copies),
                 parts.transport or transport_of(self.settings, tokens, name), self.clock, self.db,
-                table.connections * 4, lambda: self.desks, parts.reached,
+                table.connections * 4, lambda: self.desks, Budget(pace(table.per_minute)), parts.reached,
             )
             for name, table in senders.items()
         ]  # fmt: skip

@@ -25,14 +25,20 @@ def web_address(url: str) -> str:
 
 
 class LimitsTable(Table):
-    """`[limits]`: automatic mail, as token buckets: a burst, and what flows back each hour."""
+    """`[limits]`: mail that leaves by itself, as token buckets: a burst, and what flows back each hour."""
 
     per_address_burst: int = Field(default=5, ge=1)
-    per_address_hourly: float = Field(default=10.0, gt=0)
+    per_address_hourly: float = Field(default=2.0, gt=0)
     per_ticket_burst: int = Field(default=5, ge=1)
     per_ticket_hourly: float = Field(default=10.0, gt=0)
     total_burst: int = Field(default=2_000, ge=1)
     total_hourly: float = Field(default=2_000.0, gt=0)
+    conversation_burst: int = Field(default=20, ge=1)
+    conversation_hourly: float = Field(default=20.0, gt=0)
+    sender_burst: int = Field(default=200, ge=1)
+    sender_hourly: float = Field(default=200.0, gt=0)
+    mail_burst: int = Field(default=10_000, ge=1)
+    mail_hourly: float = Field(default=10_000.0, gt=0)
 
 
 class AlertsTable(Table):

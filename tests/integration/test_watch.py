@@ -15,15 +15,17 @@ from sqlalchemy import event
 
 from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.smtp import Relay, SmtpTransport
+from helpdesk_daemon.adapters.store.holding import release_breaker
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.index_ledger import IndexLedger
-from helpdesk_daemon.adapters.store.operate import release_breaker, retry_quarantined
+from helpdesk_daemon.adapters.store.operate import retry_quarantined
 from helpdesk_daemon.adapters.webhook import HttpWebhook, signature
 from helpdesk_daemon.conditions import CONDITIONS, Condition, Look, look_for_trouble
 from helpdesk_daemon.errors import SignInError, TransientError, Unreachable
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.ports import Audit, Quota, Sent, Trouble
 from helpdesk_daemon.settings import load_settings
+from helpdesk_daemon.stages.budget import Budget
 from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.desks import Desks
 from helpdesk_daemon.stages.incidents import CALM
@@ -54,7 +56,7 @@ class Bench:
         self.lane = Lane("db")
         transport = SmtpTransport(Relay("127.0.0.1", smtp_port, "none", "", lambda: "", 5))
         self.deliver = Deliver(
-            self.db.outbox, transport, self.clock, self.lane, 16, lambda: Desks({"support": self.desk})
+            self.db.outbox, transport, self.clock, self.lane, 16, lambda: Desks({"support": self.desk}), Budget(None)
         )
         self.webhook = HttpWebhook(lambda: hook.url if hook else "", lambda: SECRET, 0.5)
         self.watch = self.start()
