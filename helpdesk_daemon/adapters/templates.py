@@ -21,6 +21,9 @@ from jinja2 import (
 from helpdesk_daemon.mail.html_quotes import is_too_deep
 from helpdesk_daemon.mail.message import Message
 
+HIDING = {"details", "summary", "bdo", "map", "area"}  # they fold text away, turn it, hide where a click leads
+LONGEST_NAME = 60  # characters
+NO_NAME = re.compile(r"https?:|www\.|[/@<>]|\.[a-z]{2,}\b", re.IGNORECASE)
 FALLBACK = "en"
 MAX_HTML = 2_000_000  # characters of a stranger's HTML that are cleaned and shown
 SCHEMES = {"http", "https", "mailto", "tel", "cid"}
@@ -36,21 +39,35 @@ def when(at: datetime) -> str:
     return at.strftime("%A, %-d %B %Y, %H:%M %Z").replace("UTC", "UTC")
 
 
+def plain_name(name: str) -> str:
+    """A name as we repeat it to whoever is said to have it; empty when it is an advertisement rather than a name."""
+    return "" if len(name) > LONGEST_NAME or NO_NAME.search(name) else name
+
+
+def _kept(tag: str, attribute: str, value: str) -> str | None:
+    """An attribute's value, None to leave it out: pictures come with the mail, none is fetched, which would tell the
+    sender who reads it, when and where.
+    """  # noqa: D205
+    return None if attribute == "src" and not value.lower().startswith("cid:") else value
+
+
 def safe_html(message: Message) -> str:
     """The HTML a stranger sent, without anything that acts, loads or hides; empty when only its text can be shown."""
     if len(message.html) > MAX_HTML or is_too_deep(message.html):
         return ""
     return nh3.clean(
-        message.html, url_schemes=SCHEMES, clean_content_tags=DROPPED, link_rel="noopener noreferrer nofollow"
-    )
+        message.html, tags=nh3.ALLOWED_TAGS - HIDING, attribute_filter=_kept, url_schemes=SCHEMES,
+        clean_content_tags=DROPPED, link_rel="noopener noreferrer nofollow",
+    )  # fmt: skip
 
 
 def clean_html(html: str) -> str:
     """HTML of one of our own people, harmless and balanced, with its emphasis kept."""
     html = PARAGRAPH.sub('<p style="margin:0"', html)  # Word sets these margins in a style sheet, which goes
     return nh3.clean(
-        html, attributes=ATTRIBUTES, filter_style_properties=STYLES, url_schemes=SCHEMES, clean_content_tags=DROPPED
-    )
+        html, tags=nh3.ALLOWED_TAGS - HIDING, attributes=ATTRIBUTES, attribute_filter=_kept,
+        filter_style_properties=STYLES, url_schemes=SCHEMES, clean_content_tags=DROPPED,
+    )  # fmt: skip
 
 
 class Templates:
@@ -70,7 +87,7 @@ class Templates:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        self._environment.filters |= {"when": when, "safe_html": safe_html}
+        self._environment.filters |= {"when": when, "safe_html": safe_html, "plain_name": plain_name}
         self._get = lru_cache(maxsize=64)(self._load)
 
     def _load(self, name: str) -> tuple[Template, Template | None]:

@@ -30,6 +30,7 @@ COMMANDS = {
     "alerts": "alerts:alerts",
     "audit": "audit:audit",
     "keys": "keys:keys",
+    "index": "index:index",
     "model": "model:model",
     "sign-in": "sign_in:sign_in",
 }

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from helpdesk_daemon.mail.authentication import dmarc_failed
+from helpdesk_daemon.mail.authentication import doubtful_sender
 from helpdesk_daemon.mail.body import own_text, said
 from helpdesk_daemon.mail.commands import NAMES, Command, Orders, read_commands
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.signature import is_signature
 from helpdesk_daemon.outgoing.answer import leak
+from helpdesk_daemon.outgoing.compose import deliverable
 from helpdesk_daemon.outgoing.limits import take
 from helpdesk_daemon.outgoing.message import Outgoing
 from helpdesk_daemon.ports import Audit, Outcome, Stored
@@ -49,7 +50,7 @@ def agent_reply(case: Case, ticket: Ticket) -> Outcome:
         if problem:
             return hold(case, ticket, problem)
     moved = _carried_out(case, ticket, orders.commands, bool(relays))
-    kind = "answer" if relays else "note" if "note" in ordered else "command"
+    kind = "note" if "note" in ordered else "answer" if answers and not ordered & INSIDE else "command"
     return _outcome(case, moved, relays, case.stored(ticket.id, kind), orders.commands)
 
 
@@ -59,9 +60,7 @@ def _refusal(case: Case, ticket: Ticket) -> str:
         return f"{case.message.sender.email} is not an agent of {department_of(case.desk, ticket).name}"
     if case.message.content_type in SEALED:
         return "it is encrypted, so nobody can tell what would be sent"
-    if dmarc_failed(case.message.headers, case.desk.policy.authserv_id):
-        return "it fails DMARC, so its sender may be forged"
-    return ""
+    return doubtful_sender(case.message, case.desk.policy.authserv_id)
 
 
 def wrong(orders: Orders, routing: Routing) -> list[str]:
@@ -113,7 +112,7 @@ def _has_answer(message: Message, own: str, orders: Orders) -> bool:
 def _relays(case: Case, ticket: Ticket) -> tuple[tuple[Outgoing, ...], str]:
     """The answer, one mail a person; or why it cannot be sent."""
     composer, people = case.desk.composer, customers(case, ticket)
-    if not people:
+    if not deliverable(ticket.requester_email):
         return (), f"the customer's address {ticket.requester_email!r} cannot be written to"
     answer = composer.answer(case.message, private_addresses(case, ticket))
     if problem := leak(answer, ticket, composer.identity.name):
@@ -166,7 +165,7 @@ def _outcome(
         detail = {"agent": actor, "to": [relay.recipient for relay in relays]}
         lines.insert(0, Audit("answer.relayed", detail, ticket.id, actor))
     change = replace(moved.change, first_answer_at=case.arrival.received_at if relays else None)
-    did = ["answer of an agent"] * bool(relays) + [str(command) for command in commands]
+    did = ["answer of an agent"] * (message.kind == "answer") + [str(command) for command in commands]
     return case.outcome(
         "reply", ", ".join(did), ticket=ticket.id, change=change, message=message, outgoing=tuple(outgoing),
         decision=moved.decision, actor=actor if moved.decision else "daemon", label=moved.label, audit=tuple(lines),

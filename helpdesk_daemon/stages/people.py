@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-
 from helpdesk_daemon.mail.message import Address
 from helpdesk_daemon.outgoing.compose import deliverable
 from helpdesk_daemon.stages.case import Case, Desk
 from helpdesk_daemon.tickets.ticket import Ticket
 from helpdesk_daemon.triage.rules import Department
-
-
-def is_ours(desk: Desk, email: str) -> bool:
-    """Whether mail to an address comes to one of our mailboxes, with a token or without."""
-    plain = re.sub(r"\+[^@]*@", "@", email)
-    return bool({email, plain} & desk.policy.own_addresses)
-
-
-def outsiders(desk: Desk, emails: Iterable[str]) -> tuple[str, ...]:
-    """Addresses that may take part in a ticket, each once: none of ours."""
-    return tuple(dict.fromkeys(email for email in emails if email and not is_ours(desk, email)))
 
 
 def department_of(desk: Desk, ticket: Ticket) -> Department:
@@ -39,7 +25,8 @@ def may_answer(case: Case, ticket: Ticket) -> bool:
 def customers(case: Case, ticket: Ticket) -> list[Address]:
     """Who gets an answer: the requester first, then everybody else who takes part on the customer's side.
 
-    The requester may work here, too; other colleagues have what they need from their department's mailbox.
+    The requester may work here, too; other colleagues have what they need from their department's mailbox. A mailbox
+    that our mail goes to by itself gets none: two of them would write to each other for ever.
     """
     routing = case.desk.routing
     ours = (department_of(case.desk, ticket), routing.triage.department, *routing.departments.values())
@@ -48,7 +35,8 @@ def customers(case: Case, ticket: Ticket) -> list[Address]:
         Address(ticket.requester_name, ticket.requester_email),
         *(Address("", email) for email in others if not any(department.has_agent(email) for department in ours)),
     ]
-    return [p for p in people if not is_ours(case.desk, p.email) and deliverable(p.email)]
+    ruled_out = (case.desk.policy.is_own, case.desk.is_colleague)
+    return [p for p in people if deliverable(p.email) and not any(is_out(p.email) for is_out in ruled_out)]
 
 
 def private_addresses(case: Case, ticket: Ticket) -> tuple[str, ...]:

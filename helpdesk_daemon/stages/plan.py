@@ -7,6 +7,7 @@ from helpdesk_daemon.mail.screen import Kind
 from helpdesk_daemon.ports import Arrival, Known, Outcome, changed
 from helpdesk_daemon.stages.answers import agent_reply
 from helpdesk_daemon.stages.bounces import bounced
+from helpdesk_daemon.stages.bounds import bounded
 from helpdesk_daemon.stages.case import Case
 from helpdesk_daemon.stages.opening import open_ticket
 from helpdesk_daemon.stages.repeats import copy_of
@@ -28,12 +29,17 @@ def opens_ticket(case: Case) -> bool:
 
 
 def plan(case: Case, voted: Vote | None) -> Outcome:
-    """What a mail becomes.
+    """What a mail becomes, within the limits of what one may cause.
 
     Args:
         case: the mail, screened and threaded.
         voted: the vote where a ticket opens; None when the model or index was not available.
     """
+    return bounded(case, _becomes(case, voted))
+
+
+def _becomes(case: Case, voted: Vote | None) -> Outcome:
+    """The room that a mail goes to, first match."""
     if copied := copy_of(case):
         return case.outcome("ignored", copied)
     kind = case.screening.kind

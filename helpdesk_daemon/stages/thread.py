@@ -7,6 +7,7 @@ import contextlib
 import re
 from dataclasses import dataclass
 
+from helpdesk_daemon.mail.authentication import doubtful_sender
 from helpdesk_daemon.mail.message import Attachment, Message
 from helpdesk_daemon.mail.references import Claims, claims
 from helpdesk_daemon.ports import Known
@@ -27,11 +28,13 @@ class Thread:
         ticket: the ticket.
         party: whose side the evidence was made for.
         how: the evidence, in words.
+        signed: it carries our signature; else the sender's name had to vouch for it.
     """
 
     ticket: Ticket
     party: Party
     how: str
+    signed: bool = False
 
 
 def claimed_tickets(found: Claims, signer: Signer) -> tuple[str, ...]:
@@ -53,11 +56,11 @@ def orders_expected(found: Claims, signer: Signer) -> bool:
     return any(proof and proof[1] == Party.AGENT for proof in signed)
 
 
-def find_thread(message: Message, known: Known, signer: Signer) -> Thread | None:
+def find_thread(message: Message, known: Known, signer: Signer, authserv_id: str = "") -> Thread | None:
     """The ticket a mail belongs to, None when it proves none.
 
-    A tracking ID in the subject counts only from someone who takes part in the ticket: it is printed
-    in every mail and may be guessed at or passed on.
+    A tracking ID in the subject and the Message-ID of somebody else's mail count only from a sender who takes
+    part in the ticket, and whom nothing makes doubtful: both are printed in many mails, may be guessed at or passed on.
     """
     found = claims(message)
     for source, verified in (
@@ -67,21 +70,26 @@ def find_thread(message: Message, known: Known, signer: Signer) -> Thread | None
         for proof in verified:
             if proof and (ticket := lasting(known, proof[0])):
                 party = Party.AGENT if proof[1] == Party.AGENT else Party.CUSTOMER
-                return Thread(ticket, party, source)
-    for identifier in found.answers:
-        if ticket := lasting(known, known.by_message_id.get(identifier, "")):
-            return Thread(ticket, Party.CUSTOMER, "known Message-ID")
-    for spoken in found.tracking:
-        ticket = lasting(known, read_tracking_id(spoken))
-        if ticket and message.sender.email in known.participants.get(ticket.id, ()):
-            return Thread(ticket, Party.CUSTOMER, "tracking ID in the subject, from a participant")
+                return Thread(ticket, party, source, signed=True)
+    named = _unsigned(found, known)
+    if not named or doubtful_sender(message, authserv_id):
+        return None
+    for ticket, source in named:
+        if message.sender.email in known.participants.get(ticket.id, ()):
+            return Thread(ticket, Party.CUSTOMER, f"{source}, from a participant")
     return None
 
 
+def _unsigned(found: Claims, known: Known) -> list[tuple[Ticket, str]]:
+    """Tickets that a mail names without our signature, with the evidence in words, the strongest first."""
+    answered = [(known.by_message_id.get(identifier, ""), "known Message-ID") for identifier in found.answers]
+    spoken = [(read_tracking_id(t), "tracking ID in the subject") for t in found.tracking]
+    return [(ticket, source) for name, source in (*answered, *spoken) if (ticket := lasting(known, name))]
+
+
 def mentioned(message: Message, known: Known) -> str:
-    """A ticket the subject names without proof; a new ticket is linked to it. Empty for none."""
-    spoken = (read_tracking_id(t) for t in claims(message).tracking)
-    return next((t for t in spoken if t in known.tickets), "")
+    """A ticket that a mail names without proof; a new ticket is linked to it. Empty for none."""
+    return next((ticket.id for ticket, _ in _unsigned(claims(message), known)), "")
 
 
 def returned_proof(message: Message, signer: Signer) -> tuple[str, Party] | None:

@@ -514,6 +514,19 @@ def test_different_mails_that_share_a_message_id_are_both_kept(text: str, sender
     assert (again.state, kinds(again)) == ("reply", [Kind.FORWARD])
 
 
+def test_a_copy_of_a_first_mail_opens_no_second_ticket() -> None:
+    found = office()
+    assert found.receive(mail("My mouse squeaks.\n", message_id="<40@x>")).state == "ticket"
+    again = found.receive(mail(f"My mouse squeaks.\n{FOOTER}", message_id="<40@x>", extra="List-Id: <all.x.example>"))
+    assert (again.state, again.outgoing) == ("ignored", ())
+
+
+def test_a_mail_that_answers_nothing_of_the_ticket_is_no_copy_of_one_that_does() -> None:
+    found = office()
+    found.receive(mail("It is back.\n", to=CUSTOMER_TOKEN, message_id="<20@x>"))
+    assert found.receive(mail("It is back.\n", message_id="<20@x>", subject="Other")).state == "ticket"
+
+
 def test_a_second_mail_with_other_files_is_kept() -> None:
     found = office()
     one = multipart([("Content-Type: text/plain", b"see"), ("Content-Type: image/png; name=a.png", b"1")])
