@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from textwrap import shorten
 from typing import Protocol
 
 from helpdesk_daemon.mail.body import REPLY_MARKER
@@ -21,6 +22,7 @@ from helpdesk_daemon.triage.rules import Department
 from helpdesk_daemon.triage.vote import Neighbour
 
 EVIDENCE = 3  # neighbours shown to agents
+EVIDENCE_WIDTH = 120  # characters of each
 MAX_REFERENCES = 20
 MAX_MARKS = 10
 IDENTIFIER = re.compile(r"<[!-;=?-~]{1,250}>")  # one that we repeat: of printable ASCII, and short enough to fold
@@ -294,7 +296,7 @@ def _thread(answers: str, references: tuple[str, ...]) -> list[Field]:
 def _evidence(neighbour: Neighbour) -> dict[str, object]:
     """One neighbour as agents may see it: only shipped examples in words, customers' by tracking ID."""
     shown = (
-        " ".join(neighbour.text.split())[:120]
+        shorten(neighbour.text, EVIDENCE_WIDTH, placeholder=" …")
         if neighbour.source == "seed"
         else neighbour.ticket or "a labelled ticket"
     )
