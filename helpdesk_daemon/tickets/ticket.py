@@ -47,6 +47,7 @@ class Ticket:
         forward_id: Message-ID of the forward, which later forwards answer, so that clients thread them.
         not_acknowledged: why the customer was not acknowledged; empty when that mail left.
         customer_id: Message-ID of the customer's latest mail, which our answers answer.
+        zone: time zone in which people read its due time.
     """
 
     id: str
@@ -67,3 +68,4 @@ class Ticket:
     forward_id: str = ""
     customer_id: str = ""
     not_acknowledged: str = ""
+    zone: str = "UTC"

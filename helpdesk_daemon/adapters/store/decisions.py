@@ -15,6 +15,7 @@ from helpdesk_daemon.adapters.store.arrivals import CHUNK, unpack
 from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.outbox import outbox_row
+from helpdesk_daemon.adapters.store.promises import note
 from helpdesk_daemon.adapters.store.schema import (
     arrivals,
     auto_replies,
@@ -54,6 +55,7 @@ def ticket_of(row: Row[Any]) -> Ticket:
         address=row.address, priority=Priority(row.priority), sla_hours=row.sla_hours, due_at=row.due_at,
         created_at=row.created_at, needs_review=row.needs_review, linked_to=row.linked_to,
         forward_id=row.forward_id, customer_id=row.customer_id, not_acknowledged=row.not_acknowledged,
+        zone=row.zone,
     )  # fmt: skip
 
 
@@ -178,6 +180,7 @@ class Decisions:
                 (outbox, [outbox_row(mail, o.arrival, now) for o in outcomes for mail in o.outgoing]),
             ):
                 insert_rows(connection, table, rows)
+            note(connection, outcomes, now)
             audit.append(connection, [line for o in outcomes for line in o.audit], now)
 
     def _change(self, connection: Connection, o: Outcome, now: Any) -> None:

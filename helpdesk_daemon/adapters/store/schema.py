@@ -105,6 +105,7 @@ tickets = Table(
     Column("forward_id", Text, nullable=False, default=""),
     Column("customer_id", Text, nullable=False, default=""),
     Column("not_acknowledged", Text, nullable=False, default="", server_default=""),
+    Column("zone", String(60), nullable=False, default="UTC", server_default="UTC"),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("first_answer_at", Moment),
