@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from helpdesk_daemon.tickets.calendar import ALWAYS, Calendar, add, between
 from helpdesk_daemon.tickets.ticket import State
 
+HOUR = timedelta(hours=1)
 REMIND_AFTER = 0.75  # share of the promised hours
 STOPPED = frozenset({State.WAITING, State.CLOSED})  # in these states no promise runs
 
@@ -95,13 +96,11 @@ def due_at(received: datetime, hours: float, calendar: Calendar = ALWAYS) -> dat
 
 def deadline(course: Course, hours: float) -> datetime | None:
     """When some hours of a ticket's course are over; None when it is paused before that."""
-    left = hours
+    left = timedelta(hours=hours)  # whole microseconds, so that nothing is lost at a pause
     for began, ended in _runs(course.started_at, course.pauses):
-        if ended is None:
-            return add(course.calendar, began, left)
-        passed = between(course.calendar, began, ended).total_seconds() / 3600
-        if passed > 0 and passed >= left:
-            return add(course.calendar, began, left)
+        passed = left if ended is None else between(course.calendar, began, ended)
+        if ended is None or (passed and passed >= left):
+            return add(course.calendar, began, left / HOUR)
         left -= passed
     return None
 
@@ -114,7 +113,7 @@ def _runs(started: datetime, pauses: Sequence[Pause]) -> Iterator[tuple[datetime
             yield began, pause.began_at
         if pause.ended_at is None:
             return
-        began = max(began, pause.ended_at)
+        began = max(began, pause.began_at, pause.ended_at)
     yield began, None
 
 
