@@ -250,6 +250,16 @@ def test_a_restart_repeats_nothing_and_forgets_nothing(bench: Bench) -> None:
     assert bench.look(DUE + timedelta(days=1)) == []
 
 
+def test_further_mail_on_a_ticket_does_not_repeat_what_was_told(bench: Bench) -> None:
+    bench.db.open_ticket(1)
+    assert bench.look(START + timedelta(hours=19)) == REMINDER
+    bench.change(1, START + timedelta(hours=20))
+    assert bench.look(START + timedelta(hours=20)) == []
+    assert bench.look(DUE) == ESCALATION
+    bench.change(1, DUE + timedelta(hours=1))
+    assert bench.look(DUE + timedelta(hours=1)) == []
+
+
 @pytest.mark.parametrize("days", [1, 400])
 def test_a_clock_that_jumps_ahead_and_back_tells_nobody_twice(bench: Bench, days: int) -> None:
     bench.db.open_ticket(1)
@@ -302,7 +312,7 @@ def test_a_calendar_that_is_edited_holds_for_tickets_that_are_open(bench: Bench)
     bench.db.open_ticket(1)
     bench.look(START)
     bench.rules(**{'department."Billing Team"': f'{BILLING}\ncalendar = "office"'})
-    assert bench.look(DUE) == []
+    assert bench.look(START + timedelta(minutes=1)) == []
     assert bench.sla()["calendar"] == "office"
     assert bench.sla()["response_due_at"] == "2026-11-25T16:00:00.000Z"  # three days of eight hours
 
