@@ -20,7 +20,6 @@ class Commitment:
     Attributes:
         ticket: as it is now.
         department: name of the one that gave the promises.
-        priority: under which they were given.
         started_at: from when on they run.
         answered_at: receipt of the first answer, None for none.
         closed_at: the ticket was closed, None while it is not.
@@ -35,7 +34,6 @@ class Commitment:
 
     ticket: Ticket
     department: str
-    priority: str
     started_at: datetime
     answered_at: datetime | None
     closed_at: datetime | None
@@ -70,7 +68,7 @@ class SlaStore(Protocol):
         self, looked_at: Sequence[Commitment], mailed: Mapping[Mailed, datetime], mails: Sequence[Outgoing],
         lines: Sequence[Audit],
     ) -> bool:  # fmt: skip
-        """Keep commitments, with promised hours and due time of their tickets, and what leaves about them.
+        """Keep commitments, with the due time of their tickets, and what leaves about them.
 
         Returns:
             False when others changed one of them meanwhile: then nothing was written.

@@ -67,16 +67,16 @@ def look_at(before: Commitment, routing: Routing, now: datetime) -> Judged:
     ends = _ends(before)
     promises = {
         target: judge(promise, course, ends[target], now)
-        for target, promise in _promises(before, routing, terms.resolution_hours).items()
+        for target, promise in _promises(before, terms.resolution_hours).items()
     }
     zone = str(course.calendar.zone)
     response = promises[Target.RESPONSE]
     looks = [next_look(p, course, now) for target, p in promises.items() if ends[target] is None]
     after = replace(
         before, response=response, resolution=promises.get(Target.RESOLUTION), department=ticket.department,
-        priority=ticket.priority, calendar=course.calendar.name, rules=routing.version,
+        calendar=course.calendar.name, rules=routing.version,
         next_at=min((at for at in looks if at), default=None),
-        ticket=replace(ticket, sla_hours=response.hours, due_at=_due_of(before, response), zone=zone),
+        ticket=replace(ticket, due_at=_due_of(before, response), zone=zone),
     )  # fmt: skip
     news = tuple(
         News(ticket.id, ticket.subject, ticket.priority, target, signal, promise.due_at.astimezone(ZoneInfo(zone)))
@@ -100,22 +100,14 @@ def _ends(c: Commitment) -> dict[Target, datetime | None]:
     return {Target.RESPONSE: min(done, default=None), Target.RESOLUTION: c.closed_at}
 
 
-def _promises(c: Commitment, routing: Routing, resolution_hours: float | None) -> dict[Target, Promise]:
+def _promises(c: Commitment, resolution_hours: float | None) -> dict[Target, Promise]:
     """What is promised now. A department that did not have the ticket before has heard nothing, so it is told anew."""
-    promises = {Target.RESPONSE: replace(c.response, hours=_response_hours(c, routing))}
+    promises = {Target.RESPONSE: replace(c.response, hours=c.ticket.sla_hours)}
     if resolution_hours:
         promises[Target.RESOLUTION] = replace(c.resolution or Promise(resolution_hours), hours=resolution_hours)
     if c.ticket.department == c.department:
         return promises
     return {target: replace(p, reminded_at=None, escalated_at=None) for target, p in promises.items()}
-
-
-def _response_hours(c: Commitment, routing: Routing) -> float:
-    """The ticket's hours; those of its priority where a person changed that and nothing else."""
-    ticket = c.ticket
-    if ticket.priority != c.priority and ticket.sla_hours == c.response.hours:
-        return routing.priorities.get(ticket.priority, ticket.sla_hours)
-    return ticket.sla_hours
 
 
 def _due_of(c: Commitment, response: Promise) -> datetime:

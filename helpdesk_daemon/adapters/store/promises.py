@@ -37,7 +37,7 @@ def note(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> 
 
 def _given(ticket: Ticket) -> dict[str, Any]:
     return {
-        "ticket": ticket.id, "department": ticket.department, "priority": ticket.priority,
+        "ticket": ticket.id, "department": ticket.department,
         "started_at": ticket.created_at, "response_hours": ticket.sla_hours, "response_due_at": ticket.due_at,
         "next_at": ticket.created_at,
     }  # fmt: skip

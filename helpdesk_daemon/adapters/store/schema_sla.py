@@ -11,7 +11,6 @@ sla = Table(
     metadata,
     Column("ticket", ForeignKey("tickets.id"), primary_key=True),
     Column("department", String(200), nullable=False),
-    Column("priority", String(10), nullable=False),
     Column("calendar", String(100), nullable=False, default="", server_default=""),
     Column("rules", String(64), nullable=False, default="", server_default=""),
     Column("started_at", Moment, nullable=False),

@@ -24,7 +24,7 @@ from helpdesk_daemon.ports.sla import Commitment, Mailed
 from helpdesk_daemon.tickets.sla import Pause, Progress, Promise, Signal, Target
 from helpdesk_daemon.tickets.ticket import Ticket
 
-KEPT = ("department", "priority", "calendar", "rules", "next_at")  # columns named like the attributes
+KEPT = ("department", "calendar", "rules", "next_at")  # columns named like the attributes
 OF_PROMISE = ("hours", "due_at", "reminded_at", "escalated_at")  # the same behind the name of the promise
 
 
@@ -39,10 +39,8 @@ _settle = _as_seen()
 _promised = (
     update(tickets)
     .where(tickets.c.id == bindparam("on"))
-    .values(
-        due_at=bindparam("due", type_=tickets.c.due_at.type), sla_hours=bindparam("hours"), zone=bindparam("shown")
-    )
-)  # fmt: skip
+    .values(due_at=bindparam("due", type_=tickets.c.due_at.type), zone=bindparam("shown"))
+)
 _new_mailed = upsert(sla_mails)
 _mailed = _new_mailed.on_conflict_do_update(
     index_elements=["mailbox", "department", "signal"], set_={"at": _new_mailed.excluded.at}
@@ -136,7 +134,7 @@ def _commitment(row: Row[Any], of: Row[Any], pauses: tuple[Pause, ...]) -> Commi
     closed_at = row.closed_at or of.closed_at  # the latter is all there is where somebody closed it in the database
     resolution = _promise(row, Target.RESOLUTION) if row.resolution_hours is not None else None
     return Commitment(
-        ticket=ticket_of(of), department=row.department, priority=row.priority, started_at=row.started_at,
+        ticket=ticket_of(of), department=row.department, started_at=row.started_at,
         answered_at=of.first_answer_at, closed_at=closed_at, pauses=pauses,
         response=_promise(row, Target.RESPONSE), resolution=resolution, calendar=row.calendar, rules=row.rules,
         next_at=row.next_at, revision=row.revision,
@@ -158,4 +156,4 @@ def _row(c: Commitment) -> dict[str, Any]:
 
 
 def _ticket_row(ticket: Ticket) -> dict[str, Any]:
-    return {"on": ticket.id, "due": ticket.due_at, "hours": ticket.sla_hours, "shown": ticket.zone}
+    return {"on": ticket.id, "due": ticket.due_at, "shown": ticket.zone}

@@ -10,9 +10,9 @@ down_revision = "0009"
 
 # Tickets that are there already: what is past due was not promised by us, so nobody is told of it.
 OLD_TICKETS = (
-    """insert into sla (ticket, department, priority, started_at, closed_at, response_hours, response_due_at,
+    """insert into sla (ticket, department, started_at, closed_at, response_hours, response_due_at,
                         response_escalated_at, next_at)
-       select id, department, priority, created_at, closed_at, sla_hours, due_at,
+       select id, department, created_at, closed_at, sla_hours, due_at,
               case when due_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now') then due_at end, created_at
        from tickets""",
     """insert into sla_pauses (ticket, began_at)
@@ -33,7 +33,9 @@ VIEWS = (
               sum(s.resolution = 'kept') as closed_in_time, sum(s.resolution = 'missed') as closed_late,
               round(100.0 * sum(s.resolution = 'kept') / nullif(sum(s.resolution in ('kept', 'missed')), 0), 1)
                 as resolution_percent
-       from sla s join tickets t on t.id = s.ticket group by month, t.department order by month desc, t.department""",
+       from sla s join tickets t on t.id = s.ticket
+       where t.merged_into = '' and t.tags not like '%"spam"%'
+       group by month, t.department order by month desc, t.department""",
 )
 
 
@@ -54,7 +56,6 @@ def upgrade() -> None:
         "sla",
         sa.Column("ticket", sa.String(11), sa.ForeignKey("tickets.id"), primary_key=True),
         sa.Column("department", sa.String(200), nullable=False),
-        sa.Column("priority", sa.String(10), nullable=False),
         sa.Column("calendar", sa.String(100), nullable=False, server_default=""),
         sa.Column("rules", sa.String(64), nullable=False, server_default=""),
         sa.Column("started_at", sa.String(24), nullable=False),
