@@ -102,9 +102,8 @@ def prioritise(moved: Moved, priority: Priority, routing: Routing) -> Moved:
     if hours is None:
         return _step(moved, "ticket.prioritised", detail, priority=priority)
     due = due_at(ticket.created_at, hours, terms_of(routing, ticket).calendar or ALWAYS)
-    return _step(
-        moved, "ticket.prioritised", detail | {"sla_hours": hours}, priority=priority, sla_hours=hours, due_at=due
-    )
+    detail["sla_hours"] = hours
+    return _step(moved, "ticket.prioritised", detail, priority=priority, sla_hours=hours, due_at=due)
 
 
 def close(moved: Moved) -> Moved:
