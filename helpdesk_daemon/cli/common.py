@@ -31,8 +31,8 @@ FIXED = {
 READABLE = 18
 PIPED_WIDTH = 150  # characters, where no terminal says how many there are
 DROPPED_FIRST = (
-    "Actor", "Message-ID", "Next", "Tries", "Conf.", "Answer", "Priority", "Mailbox", "State", "Department", "Last reply",
-    "At",
+    "Actor", "Message-ID", "Next", "Tries", "Conf.", "Answer", "Priority", "Mailbox", "State", "Department",
+    "Last reply", "At",
 )  # fmt: skip
 ACTING = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # characters that a terminal obeys
 as_json = click.option("--json", "json_", is_flag=True, help="One JSON document instead of a table")

@@ -33,16 +33,17 @@ for _order in (correct, close, reopen, merge):
 @click.option("--mailbox", default="", metavar="NAME")
 @click.option("--search", default="", help="Words in subject or sender")
 @click.option("--review", is_flag=True, help="Only those a person should check")
+@click.option("--missed", is_flag=True, help="Only those with a promise that was not kept")
 @as_json
 @click.pass_context
 def list_(
     ctx: click.Context, limit: int, state: str | None, department: str, mailbox: str, search: str, review: bool,
-    json_: bool,
+    missed: bool, json_: bool,
 ) -> None:  # fmt: skip
     """The newest tickets."""
     from helpdesk_daemon.adapters.store.reading import ticket_list
 
-    rows = ticket_list(reading(ctx), limit, state or "", department, search, review, mailbox)
+    rows = ticket_list(reading(ctx), limit, state or "", department, search, review, mailbox, missed)
     if json_:
         print_json(rows)
     else:

@@ -16,6 +16,8 @@ from sqlalchemy import event
 from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.rules_file import load_routing
+from helpdesk_daemon.adapters.store.reading import ticket as find_ticket
+from helpdesk_daemon.adapters.store.reading import ticket_list
 from helpdesk_daemon.adapters.store.sla import Sla as SlaOnDatabase
 from helpdesk_daemon.adapters.templates import Templates
 from helpdesk_daemon.app import Parts, running
@@ -152,6 +154,10 @@ def test_a_reminder_at_three_quarters_and_an_escalation_at_breach_once_each(benc
     assert (row["response"], row["response_due_at"]) == ("missed", "2026-11-23T09:30:00.123Z")
     assert bench.events(of="ticket.%ed")[-2:] == ["ticket.reminded", "ticket.escalated"]
     assert "response.missed" in bench.events()
+    assert [t["response"] for t in ticket_list(bench.db.engine, 9, missed=True)] == ["missed"]
+    story = find_ticket(bench.db.engine, ticket_id(1))
+    assert story
+    assert story["sla"]["response_escalated_at"] == DUE
 
 
 def test_an_answer_in_time_is_kept_however_late_it_is_decided(bench: Bench) -> None:
@@ -161,6 +167,7 @@ def test_an_answer_in_time_is_kept_however_late_it_is_decided(bench: Bench) -> N
     bench.change(1, DUE - timedelta(minutes=1), State.WAITING, answer=True)
     assert bench.look() == []
     assert bench.sla()["response"] == "kept"
+    assert ticket_list(bench.db.engine, 9, missed=True) == []
     assert bench.db.rows("select month, department, answered_in_time, response_percent from v_sla_kept") == [
         {"month": "2026-11", "department": "Billing Team", "answered_in_time": 1, "response_percent": 100.0}
     ]

@@ -33,7 +33,7 @@ def _rows(engine: Engine, wanted: Select[Any]) -> list[Row]:
 
 def ticket_list(
     engine: Engine, limit: int, state: str = "", department: str = "", text_: str = "", review: bool = False,
-    mailbox: str = "",
+    mailbox: str = "", missed: bool = False,
 ) -> list[Row]:  # fmt: skip
     """The newest tickets, with the confidence and rule of their latest decision."""
     each = decisions.alias()
@@ -54,6 +54,8 @@ def ticket_list(
         wanted = wanted.where(tickets.c.mailbox == mailbox)
     if review:
         wanted = wanted.where(tickets.c.needs_review)
+    if missed:
+        wanted = wanted.where((sla.c.response == "missed") | (sla.c.resolution == "missed"))
     if text_:
         wanted = wanted.where(
             tickets.c.subject.contains(text_, autoescape=True)
