@@ -22,6 +22,7 @@ from helpdesk_daemon.adapters.store.engine import StageLock
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.outbox import Outbox
+from helpdesk_daemon.adapters.store.sla import Sla as SlaOnDatabase
 from helpdesk_daemon.conditions import look_for_trouble
 from helpdesk_daemon.errors import HelpdeskError, SignInError, StoreError, Unreachable
 from helpdesk_daemon.lanes import Lane
@@ -46,6 +47,7 @@ from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.ingest import Ingest
 from helpdesk_daemon.stages.keep_index import KeepIndex
+from helpdesk_daemon.stages.sla import Sla
 from helpdesk_daemon.stages.watch import Watch
 from helpdesk_daemon.wiring import (
     copies_of,
@@ -127,6 +129,10 @@ class App:
             for box, lane in zip(mailboxes, self.lanes, strict=True)
         ]
         self.copies = self._copies(parts, tokens)
+        self.sla = Sla(
+            SlaOnDatabase(self.engine, self.clock), lambda: self.desks, self.clock, self.db, self._outgoing,
+            [box.name for box in mailboxes],
+        )  # fmt: skip
         self.watch = Watch(
             self._look, Incidents(self.engine, self.clock), lambda: self.desks.first, webhook, self.clock,
             self.db, self._outgoing,
@@ -200,6 +206,7 @@ class App:
         for keeper in self.keepers:
             await keeper.once(0)
         await self.decide.drain()
+        await self.sla.look()
         senders: list[Deliver | Copies] = [*self.delivers, *self.copies]
         for stage in senders:
             try:
@@ -234,8 +241,8 @@ class App:
         """
         loop = asyncio.get_running_loop()
         self._since = self.clock.now()
-        stages: list[Ingest | Decide | Deliver | Copies | Watch | KeepIndex] = [
-            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch, *self.keepers,
+        stages: list[Ingest | Decide | Deliver | Copies | Sla | Watch | KeepIndex] = [
+            *self.ingests, self.decide, *self.delivers, *self.copies, self.sla, self.watch, *self.keepers,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
@@ -286,6 +293,7 @@ class App:
         for copies in self.copies:
             scheduler.add_job(copies.wake, "interval", seconds=15, id=f"copies {copies.mailbox}")
         scheduler.add_job(self.decide.wake, "interval", seconds=30, id="decide")
+        scheduler.add_job(self.sla.wake, "interval", seconds=30, id="sla")
         scheduler.add_job(self.watch.wake, "interval", seconds=self.settings.alerts.look_seconds, id="watch")
         scheduler.start()
         return scheduler

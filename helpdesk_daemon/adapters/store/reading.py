@@ -21,6 +21,7 @@ from helpdesk_daemon.adapters.store.schema import (
     suppressions,
     tickets,
 )
+from helpdesk_daemon.adapters.store.schema_sla import sla
 
 Row = dict[str, Any]
 
@@ -32,15 +33,16 @@ def _rows(engine: Engine, wanted: Select[Any]) -> list[Row]:
 
 def ticket_list(
     engine: Engine, limit: int, state: str = "", department: str = "", text_: str = "", review: bool = False,
-    mailbox: str = "",
+    mailbox: str = "", missed: bool = False,
 ) -> list[Row]:  # fmt: skip
     """The newest tickets, with the confidence and rule of their latest decision."""
     each = decisions.alias()
     latest = select(func.max(each.c.id)).where(each.c.ticket == tickets.c.id).correlate(tickets).scalar_subquery()
     wanted = (
-        select(tickets, decisions.c.confidence, decisions.c.rule)
+        select(tickets, decisions.c.confidence, decisions.c.rule, sla.c.response, sla.c.resolution)
         .select_from(tickets)
         .outerjoin(decisions, decisions.c.id == latest)
+        .outerjoin(sla, sla.c.ticket == tickets.c.id)
         .order_by(tickets.c.created_at.desc(), tickets.c.id)
         .limit(limit)
     )
@@ -52,6 +54,8 @@ def ticket_list(
         wanted = wanted.where(tickets.c.mailbox == mailbox)
     if review:
         wanted = wanted.where(tickets.c.needs_review)
+    if missed:
+        wanted = wanted.where((sla.c.response == "missed") | (sla.c.resolution == "missed"))
     if text_:
         wanted = wanted.where(
             tickets.c.subject.contains(text_, autoescape=True)
@@ -66,6 +70,7 @@ def ticket(engine: Engine, ticket_id: str) -> Row | None:
     if not found:
         return None
     story = found[0]
+    story["sla"] = next(iter(_rows(engine, select(sla).where(sla.c.ticket == ticket_id))), None)
     story["messages"] = _rows(engine, select(messages).where(messages.c.ticket == ticket_id).order_by(messages.c.id))
     story["decisions"] = [
         row | {name: json.loads(row[name]) for name in ("neighbours", "set_by", "tags")}

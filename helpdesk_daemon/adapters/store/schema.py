@@ -121,6 +121,7 @@ tickets = Table(
     Column("forward_id", Text, nullable=False, default=""),
     Column("customer_id", Text, nullable=False, default=""),
     Column("not_acknowledged", Text, nullable=False, default="", server_default=""),
+    Column("zone", String(60), nullable=False, default="UTC", server_default="UTC"),
     Column("merged_into", String(11), nullable=False, default="", server_default=""),
     Column("tags", Words, nullable=False, default=(), server_default="[]"),
     Column("created_at", Moment, nullable=False),
