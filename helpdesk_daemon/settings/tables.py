@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.settings.secret import Table, read_secret
+from helpdesk_daemon.settings.servers import Email
 
 
 def web_address(url: str) -> str:
@@ -88,6 +90,30 @@ class AlertsTable(Table):
     def secret_files(self) -> list[Path]:
         """The files that hold secrets."""
         return [file for file in (self.webhook_url_file, self.webhook_secret_file) if file]
+
+
+class HealthTable(Table):
+    """`[health]`: a small HTTP server with /metrics, /healthz and /livez."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65_535)
+
+
+class DigestTable(Table):
+    """`[digest]`: a mail a day about how it went."""
+
+    at: str = Field(default="07:00", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")
+    zone: str = "UTC"
+    to: list[Email] = Field(default_factory=list)
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError('Write a zone of the IANA list, such as "Europe/Berlin"') from error
+        return value
 
 
 class ModelTable(Table):
