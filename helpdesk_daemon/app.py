@@ -20,6 +20,7 @@ from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.adapters.store.arrivals import Arrivals
 from helpdesk_daemon.adapters.store.copies import CopiesToFile
 from helpdesk_daemon.adapters.store.decisions import Decisions
+from helpdesk_daemon.adapters.store.digests import Digests
 from helpdesk_daemon.adapters.store.engine import StageLock, open_engine
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.adapters.store.incidents import Incidents
@@ -35,6 +36,7 @@ from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.copies import Copies
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
+from helpdesk_daemon.stages.digest import Digest
 from helpdesk_daemon.stages.ingest import Ingest
 from helpdesk_daemon.stages.pulse import BEAT, Pulse
 from helpdesk_daemon.stages.watch import Watch
@@ -42,6 +44,7 @@ from helpdesk_daemon.wiring import (
     copies_of,
     database,
     desks_of,
+    digest_plan_of,
     mailbox_of,
     model_folder,
     open_store,
@@ -122,6 +125,10 @@ class App:
         self.watch = Watch(
             self._look, Incidents(self.engine, self.clock), lambda: self.desks.first, webhook, self.clock,
             self.db, self._outgoing,
+        )  # fmt: skip
+        self.digest = Digest(
+            digest_plan_of(settings), Digests(self.engine, self.clock), lambda: self.desks.first, self.clock, self.db,
+            self._outgoing,
         )  # fmt: skip
         self.notify = parts.notify or notifier()
         lanes = (*self.lanes, self.work, self.model, self.db)
@@ -209,8 +216,9 @@ class App:
         return new
 
     async def _tell(self) -> None:
-        """Look for trouble when all else is done, and send the alerts that this brings, where mail can be sent."""
+        """Look for trouble when all else is done, and send the mails that this brings, where mail can be sent."""
         await self.watch.look()
+        await self.digest.look()
         for deliver in self.delivers:
             with contextlib.suppress(Unreachable, SignInError):
                 await deliver.drain()
@@ -229,8 +237,8 @@ class App:
         self._since = self.clock.now()
         if self.settings.health.port:
             await self.health.listen(self.settings.health.host, self.settings.health.port)
-        stages: list[Ingest | Decide | Deliver | Copies | Watch | Pulse] = [
-            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch, self.pulse,
+        stages: list[Ingest | Decide | Deliver | Copies | Watch | Digest | Pulse] = [
+            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch, self.digest, self.pulse,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
@@ -283,6 +291,7 @@ class App:
         for copies in self.copies:
             scheduler.add_job(copies.wake, "interval", seconds=15, id=f"copies {copies.mailbox}")
         scheduler.add_job(self.decide.wake, "interval", seconds=30, id="decide")
+        scheduler.add_job(self.digest.wake, "interval", seconds=60, id="digest")
         scheduler.add_job(self.watch.wake, "interval", seconds=self.settings.alerts.look_seconds, id="watch")
         scheduler.start()
         return scheduler

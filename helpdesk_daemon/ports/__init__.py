@@ -1,6 +1,7 @@
 """The narrow doors between the stages and the world; every adapter behind one passes the same suite."""
 
 from helpdesk_daemon.ports.clock import Clock, Reached, pass_by
+from helpdesk_daemon.ports.digest import DayCount, DepartmentCount, DigestStore, Figures, SlowTicket, Span
 from helpdesk_daemon.ports.incidents import Incident, IncidentStore, Trouble, Webhook
 from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox, Metered, Quota
 from helpdesk_daemon.ports.meaning import Embedder, Example, VectorIndex
@@ -17,12 +18,16 @@ __all__ = [
     "Copy",
     "CopyStore",
     "Cursor",
+    "DayCount",
     "DecisionStore",
+    "DepartmentCount",
+    "DigestStore",
     "Due",
     "Embedder",
     "Example",
     "ExampleStore",
     "Fetched",
+    "Figures",
     "Incident",
     "IncidentStore",
     "Known",
@@ -35,6 +40,8 @@ __all__ = [
     "Reached",
     "Sent",
     "SentFolder",
+    "SlowTicket",
+    "Span",
     "Stored",
     "Transport",
     "Trouble",

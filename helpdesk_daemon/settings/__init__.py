@@ -154,9 +154,11 @@ def load_settings(path: Path, folder: Path | None = None) -> Settings:
         if isinstance(error, SettingsError):
             raise ConfigError("environment", "", str(error), "Write lists and tables as JSON there") from error
         raise complaint(_source(path, error), Settings, error) from error
-    if settings.operator and _is_read(settings, settings.operator):
-        problem = f"{settings.operator} is read by this program, and an alert must not become a ticket"
-        raise ConfigError(str(path), "operator", problem, "Name a person's own address")
+    people = {"operator": [settings.operator] if settings.operator else [], "digest.to": settings.digest.to}
+    for key, address in ((key, address) for key, addresses in people.items() for address in addresses):
+        if _is_read(settings, address):
+            problem = f"{address} is read by this program, and an alert must not become a ticket"
+            raise ConfigError(str(path), key, problem, "Name a person's own address")
     _resolve(settings, folder or path.resolve().parent)
     return settings
 

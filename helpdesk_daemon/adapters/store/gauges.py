@@ -42,7 +42,7 @@ def _by_state(table: Table, states: tuple[str, ...]) -> Callable[[Connection, da
 
     def measure(connection: Connection, now: datetime) -> Iterable[Sample]:
         wanted = select(table.c.state, func.count()).where(table.c.state.in_(states)).group_by(table.c.state)
-        found = {state: count for state, count in connection.execute(wanted)}
+        found = {row[0]: row[1] for row in connection.execute(wanted)}
         return [((state,), float(found.get(state, 0))) for state in states]
 
     return measure
