@@ -14,7 +14,6 @@ from typing import Any
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
 from helpdesk_daemon.adapters.health import Health
-from helpdesk_daemon.adapters.index_exact import ExactIndex
 from helpdesk_daemon.adapters.keys import load_digest_key, load_signer
 from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.adapters.store.arrivals import Arrivals
@@ -30,14 +29,27 @@ from helpdesk_daemon.conditions import look_for_trouble
 from helpdesk_daemon.errors import HelpdeskError, SignInError, StoreError, Unreachable
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
-from helpdesk_daemon.ports import Clock, Embedder, Mailbox, Reached, Transport, Trouble, VectorIndex, pass_by
+from helpdesk_daemon.outgoing.limits import pace
+from helpdesk_daemon.ports import (
+    Clock,
+    Embedder,
+    IndexCopy,
+    Mailbox,
+    Reached,
+    Transport,
+    Trouble,
+    VectorIndex,
+    pass_by,
+)
 from helpdesk_daemon.settings import Settings
+from helpdesk_daemon.stages.budget import Budget
 from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.copies import Copies
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.digest import Digest
 from helpdesk_daemon.stages.ingest import Ingest
+from helpdesk_daemon.stages.keep_index import KeepIndex
 from helpdesk_daemon.stages.pulse import BEAT, Pulse
 from helpdesk_daemon.stages.watch import Watch
 from helpdesk_daemon.wiring import (
@@ -45,6 +57,7 @@ from helpdesk_daemon.wiring import (
     database,
     desks_of,
     digest_plan_of,
+    index_of,
     mailbox_of,
     model_folder,
     open_store,
@@ -61,6 +74,7 @@ GRACE = 5.0  # seconds that a stage may take to end what it has in hand
 # for 30 s; embedding every example anew takes minutes; a mailbox waits for news for up to an hour.
 HANGS = {"db": 90.0, "work": 90.0, "model": 1_800.0}
 MAILBOX_HANGS = 2 * 3_600.0
+CATCH_UP = 30.0  # seconds that `once` spends on the index after the mail
 
 
 @dataclass(slots=True)
@@ -95,6 +109,7 @@ class App:
         routings = routings_of(settings)
         for table in settings.accounts:
             table.read_all()  # an unreadable secret is found now, not at three in the morning
+        settings.index.read()
         webhook = webhook_of(settings)
         self.engine = open_store(settings)
         self._lock = StageLock(settings.data_dir)
@@ -105,9 +120,11 @@ class App:
         examples = Examples(self.engine, self.clock)
         seed(examples)
         embedder = parts.embedder or OpenVinoEmbedder(model_folder(settings), settings.model.threads)
-        self.classifier = Classifier(
-            embedder, parts.index or ExactIndex(), examples, self.model, self.db, settings.model.wait_seconds
-        )
+        index = parts.index or index_of(settings, self.engine, self.clock)
+        self.index_lane = Lane("index")
+        kept = [index] if isinstance(index, IndexCopy) else []
+        self.keepers = [KeepIndex(copy, self.index_lane, settings.index.sync_seconds) for copy in kept]
+        self.classifier = Classifier(embedder, index, examples, self.model, self.db, settings.model.wait_seconds)
         tokens = tokens_of(settings, self.clock, parts.reached)
         self.delivers = self._ways_out(parts, tokens)
         self.decide = Decide(
@@ -150,7 +167,7 @@ class App:
             Deliver(
                 Outbox(self.engine, self.clock, name, own, copies),
                 parts.transport or transport_of(self.settings, tokens, name), self.clock, self.db,
-                table.connections * 4, lambda: self.desks, parts.reached,
+                table.connections * 4, lambda: self.desks, Budget(pace(table.per_minute)), parts.reached,
             )
             for name, table in senders.items()
         ]  # fmt: skip
@@ -201,6 +218,10 @@ class App:
             except HelpdeskError as error:
                 failures.append(error)
         await self.db(self._recover)
+        if self.keepers:
+            await self._prepare()
+        for keeper in self.keepers:
+            await keeper.once(0)
         await self.decide.drain()
         senders: list[Deliver | Copies] = [*self.delivers, *self.copies]
         for stage in senders:
@@ -210,6 +231,8 @@ class App:
                 raise
             except HelpdeskError as error:
                 failures.append(error)
+        for keeper in self.keepers:
+            await keeper.once(CATCH_UP)
         await self._tell()
         if failures:
             raise failures[0]
@@ -237,8 +260,9 @@ class App:
         self._since = self.clock.now()
         if self.settings.health.port:
             await self.health.listen(self.settings.health.host, self.settings.health.port)
-        stages: list[Ingest | Decide | Deliver | Copies | Watch | Digest | Pulse] = [
-            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch, self.digest, self.pulse,
+        stages: list[Ingest | Decide | Deliver | Copies | Watch | Digest | KeepIndex | Pulse] = [
+            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch, self.digest, *self.keepers,
+            self.pulse,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
@@ -302,11 +326,13 @@ class App:
             await deliver.close()
         await self.watch.close()
         await self.health.close()
+        for keeper in self.keepers:
+            await keeper.close()
         connected: list[Ingest | Copies] = [*self.ingests, *self.copies]
         for stage in connected:
             with contextlib.suppress(Exception):
                 await stage.close()
-        for lane in (*self.lanes, self.work, self.model, self.db):
+        for lane in (*self.lanes, self.work, self.model, self.index_lane, self.db):
             lane.close()
         self.engine.dispose()
         self._lock.release()
