@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from helpdesk_daemon import metrics
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
 from helpdesk_daemon.adapters.health import Health
@@ -258,6 +259,7 @@ class App:
         """
         loop = asyncio.get_running_loop()
         self._since = self.clock.now()
+        metrics.expect(table.name for table in self.settings.mailbox)
         if self.settings.health.port:
             await self.health.listen(self.settings.health.host, self.settings.health.port)
         stages: list[Ingest | Decide | Deliver | Copies | Watch | Digest | KeepIndex | Pulse] = [
