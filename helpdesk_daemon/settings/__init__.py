@@ -58,9 +58,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__")
 
     data_dir: Path = Path("var")
+    """Database, keys, refresh tokens; back it up."""
     rules: Path | None = None
+    """The routing file; unset: the shipped one."""
     templates: Path | None = None
+    """Folder of templates that come before the shipped ones."""
     operator: Email | None = None
+    """Hears of trouble, and gets the digest."""
     identity: IdentityTable = IdentityTable()
     mailbox: list[MailboxTable] = Field(default_factory=lambda: [MailboxTable(url="maildir:var/inbox", start="all")])
     smtp: SmtpTable = SmtpTable()
