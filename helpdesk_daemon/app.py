@@ -11,18 +11,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from helpdesk_daemon import metrics
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+from helpdesk_daemon.adapters.health import Health
 from helpdesk_daemon.adapters.keys import load_digest_key, load_signer
 from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.adapters.store.arrivals import Arrivals
 from helpdesk_daemon.adapters.store.copies import CopiesToFile
 from helpdesk_daemon.adapters.store.decisions import Decisions
-from helpdesk_daemon.adapters.store.engine import StageLock
+from helpdesk_daemon.adapters.store.digests import Digests
+from helpdesk_daemon.adapters.store.engine import StageLock, open_engine
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.outbox import Outbox
 from helpdesk_daemon.adapters.store.sla import Sla as SlaOnDatabase
+from helpdesk_daemon.adapters.systemd import Notify, notifier, watchdog_seconds
 from helpdesk_daemon.conditions import look_for_trouble
 from helpdesk_daemon.errors import HelpdeskError, SignInError, StoreError, Unreachable
 from helpdesk_daemon.lanes import Lane
@@ -45,13 +49,17 @@ from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.copies import Copies
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
+from helpdesk_daemon.stages.digest import Digest
 from helpdesk_daemon.stages.ingest import Ingest
 from helpdesk_daemon.stages.keep_index import KeepIndex
+from helpdesk_daemon.stages.pulse import BEAT, Pulse
 from helpdesk_daemon.stages.sla import Sla
 from helpdesk_daemon.stages.watch import Watch
 from helpdesk_daemon.wiring import (
     copies_of,
+    database,
     desks_of,
+    digest_plan_of,
     index_of,
     mailbox_of,
     model_folder,
@@ -65,6 +73,10 @@ from helpdesk_daemon.wiring import (
 )
 
 GRACE = 5.0  # seconds that a stage may take to end what it has in hand
+# Seconds for which one call may run on a lane before the process counts as hung. Another process may hold the database
+# for 30 s; embedding every example anew takes minutes; a mailbox waits for news for up to an hour.
+HANGS = {"db": 90.0, "work": 90.0, "model": 1_800.0}
+MAILBOX_HANGS = 2 * 3_600.0
 CATCH_UP = 30.0  # seconds that `once` spends on the index after the mail
 
 
@@ -78,6 +90,7 @@ class Parts:
     index: VectorIndex | None = None
     clock: Clock = field(default_factory=SystemClock)
     reached: Reached = pass_by
+    notify: Notify | None = None
 
 
 class App:
@@ -137,6 +150,17 @@ class App:
             self._look, Incidents(self.engine, self.clock), lambda: self.desks.first, webhook, self.clock,
             self.db, self._outgoing,
         )  # fmt: skip
+        self.digest = Digest(
+            digest_plan_of(settings), Digests(self.engine, self.clock), lambda: self.desks.first, self.clock, self.db,
+            self._outgoing,
+        )  # fmt: skip
+        self.notify = parts.notify or notifier()
+        lanes = (*self.lanes, self.work, self.model, self.db)
+        self.pulse = Pulse(
+            [(lane, HANGS.get(lane.name, MAILBOX_HANGS)) for lane in lanes], lambda: self.notify("WATCHDOG=1"),
+            min((watchdog_seconds() or 3 * BEAT) / 3, BEAT),
+        )  # fmt: skip
+        self.health = Health(open_engine(database(settings), readonly=True), self.clock, self.pulse.stuck)
         self._since: datetime | None = None
         self._log = get("app")
         self._stop = asyncio.Event()
@@ -223,8 +247,9 @@ class App:
         return new
 
     async def _tell(self) -> None:
-        """Look for trouble when all else is done, and send the alerts that this brings, where mail can be sent."""
+        """Look for trouble when all else is done, and send the mails that this brings, where mail can be sent."""
         await self.watch.look()
+        await self.digest.look()
         for deliver in self.delivers:
             with contextlib.suppress(Unreachable, SignInError):
                 await deliver.drain()
@@ -241,8 +266,12 @@ class App:
         """
         loop = asyncio.get_running_loop()
         self._since = self.clock.now()
-        stages: list[Ingest | Decide | Deliver | Copies | Sla | Watch | KeepIndex] = [
-            *self.ingests, self.decide, *self.delivers, *self.copies, self.sla, self.watch, *self.keepers,
+        metrics.expect(table.name for table in self.settings.mailbox)
+        if self.settings.health.port:
+            await self.health.listen(self.settings.health.host, self.settings.health.port)
+        stages: list[Ingest | Decide | Deliver | Copies | Sla | Watch | Digest | KeepIndex | Pulse] = [
+            *self.ingests, self.decide, *self.delivers, *self.copies, self.sla, self.watch, self.digest, *self.keepers,
+            self.pulse,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
@@ -252,9 +281,11 @@ class App:
                 loop.add_signal_handler(number, stop.set)
         scheduler = self._schedule()
         self._log.info("daemon.started", mailboxes=len(self.ingests), data_dir=str(self.settings.data_dir))
+        self.notify("READY=1")
         try:
             await self._supervise(tasks, stop)
         finally:
+            self.notify("STOPPING=1")
             scheduler.shutdown(wait=False)
             for stage in stages:
                 stage.stop()
@@ -294,6 +325,7 @@ class App:
             scheduler.add_job(copies.wake, "interval", seconds=15, id=f"copies {copies.mailbox}")
         scheduler.add_job(self.decide.wake, "interval", seconds=30, id="decide")
         scheduler.add_job(self.sla.wake, "interval", seconds=30, id="sla")
+        scheduler.add_job(self.digest.wake, "interval", seconds=60, id="digest")
         scheduler.add_job(self.watch.wake, "interval", seconds=self.settings.alerts.look_seconds, id="watch")
         scheduler.start()
         return scheduler
@@ -303,6 +335,7 @@ class App:
         for deliver in self.delivers:
             await deliver.close()
         await self.watch.close()
+        await self.health.close()
         for keeper in self.keepers:
             await keeper.close()
         connected: list[Ingest | Copies] = [*self.ingests, *self.copies]

@@ -218,7 +218,7 @@ class Composer:
 
     def notice(
         self, kind: Kind, template: str, subject: str, recipient: str, values: Mapping[str, object],
-        now: datetime, original: bytes = b"",
+        now: datetime, original: bytes = b"", attachments: Sequence[Attachment] = (),
     ) -> Outgoing:  # fmt: skip
         """A mail about no ticket to one of our own people."""
         text, html = self.render(template, values)
@@ -229,7 +229,7 @@ class Composer:
             *AUTOMATIC,
         ]
         return self._mail(
-            kind, None, Party.AGENT, recipient, self.identity.address, fields, text, html, now, (), original
+            kind, None, Party.AGENT, recipient, self.identity.address, fields, text, html, now, attachments, original
         )
 
     def _forward_values(self, ticket: Ticket, message: Message) -> dict[str, object]:

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     RELAY = "relay"
     NOTICE = "notice"
     ALERT = "alert"
+    DIGEST = "digest"
 
 
 # A second acknowledgement annoys a customer and feeds loops; a second forward is recognised by its

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, inspect, text
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.errors import StoreError
 
-HEAD = "0011"
+HEAD = "0013"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 

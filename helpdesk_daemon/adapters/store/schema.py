@@ -302,6 +302,14 @@ incidents = Table(
     sqlite_autoincrement=True,
 )  # fmt: skip
 
+digests = Table(
+    "digests",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("until", Moment, nullable=False),
+    Column("mails", Integer, nullable=False),
+)
+
 suppressions = Table(
     "suppressions",
     metadata,
