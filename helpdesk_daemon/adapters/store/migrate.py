@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect, text
 
+from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.errors import StoreError
+from helpdesk_daemon.ports import Audit
 
-HEAD = "0006"
+HEAD = "0012"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -40,3 +43,7 @@ def migrate(engine: Engine) -> None:
     with transaction(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if found:
+            audit.append(connection, [Audit("database.upgraded", {"from": found, "to": HEAD})], datetime.now(UTC))
+        else:
+            audit.sign_head(connection)
