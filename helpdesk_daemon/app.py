@@ -23,6 +23,7 @@ from helpdesk_daemon.adapters.store.engine import StageLock
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.outbox import Outbox
+from helpdesk_daemon.adapters.store.retention import Retention
 from helpdesk_daemon.conditions import look_for_trouble
 from helpdesk_daemon.errors import HelpdeskError, SignInError, StoreError, Unreachable
 from helpdesk_daemon.lanes import Lane
@@ -34,6 +35,7 @@ from helpdesk_daemon.stages.copies import Copies
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.ingest import Ingest
+from helpdesk_daemon.stages.retain import Retain
 from helpdesk_daemon.stages.watch import Watch
 from helpdesk_daemon.wiring import (
     copies_of,
@@ -114,6 +116,7 @@ class App:
             self._look, Incidents(self.engine, self.clock), lambda: self.desks.first, webhook, self.clock,
             self.db, self._outgoing,
         )  # fmt: skip
+        self.retain = Retain(Retention(self.engine, self.clock), settings.retention.ages, self.clock, self.db)
         self._since: datetime | None = None
         self._log = get("app")
         self._stop = asyncio.Event()
@@ -187,6 +190,7 @@ class App:
                 raise
             except HelpdeskError as error:
                 failures.append(error)
+        await self.retain.sweep()
         await self._tell()
         if failures:
             raise failures[0]
@@ -211,8 +215,8 @@ class App:
         """
         loop = asyncio.get_running_loop()
         self._since = self.clock.now()
-        stages: list[Ingest | Decide | Deliver | Copies | Watch] = [
-            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch,
+        stages: list[Ingest | Decide | Deliver | Copies | Watch | Retain] = [
+            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch, self.retain,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
@@ -264,6 +268,7 @@ class App:
             scheduler.add_job(copies.wake, "interval", seconds=15, id=f"copies {copies.mailbox}")
         scheduler.add_job(self.decide.wake, "interval", seconds=30, id="decide")
         scheduler.add_job(self.watch.wake, "interval", seconds=self.settings.alerts.look_seconds, id="watch")
+        scheduler.add_job(self.retain.wake, "interval", hours=1, id="retain")
         scheduler.start()
         return scheduler
 

@@ -5,6 +5,7 @@ from helpdesk_daemon.ports.incidents import Incident, IncidentStore, Trouble, We
 from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox, Metered, Quota
 from helpdesk_daemon.ports.meaning import Embedder, Example, VectorIndex
 from helpdesk_daemon.ports.records import Arrival, Audit, Change, Copy, Due, Known, Outcome, Question, Sent, Stored
+from helpdesk_daemon.ports.retention import RetentionStore
 from helpdesk_daemon.ports.sending import SentFolder, Transport
 from helpdesk_daemon.ports.store import ArrivalStore, CopyStore, DecisionStore, ExampleStore, OutboxStore
 
@@ -33,6 +34,7 @@ __all__ = [
     "Question",
     "Quota",
     "Reached",
+    "RetentionStore",
     "Sent",
     "SentFolder",
     "Stored",

@@ -20,12 +20,12 @@ from helpdesk_daemon.settings.servers import (
     ScreeningTable,
     SmtpTable,
 )
-from helpdesk_daemon.settings.tables import AlertsTable, LimitsTable, LogTable, ModelTable
+from helpdesk_daemon.settings.tables import AlertsTable, LimitsTable, LogTable, ModelTable, RetentionTable
 from helpdesk_daemon.tomlfile import complaint, load_toml
 
 __all__ = [
     "AlertsTable", "Endpoint", "IdentityTable", "LimitsTable", "LogTable", "MailboxTable", "ModelTable", "OAuthTable",
-    "ScreeningTable", "Secret", "Settings", "SmtpTable", "load_settings",
+    "RetentionTable", "ScreeningTable", "Secret", "Settings", "SmtpTable", "load_settings",
 ]  # fmt: skip
 
 PREFIX = "HELPDESK_"
@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     screening: ScreeningTable = ScreeningTable()
     limits: LimitsTable = LimitsTable()
     alerts: AlertsTable = AlertsTable()
+    retention: RetentionTable = RetentionTable()
     model: ModelTable = ModelTable()
     log: LogTable = LogTable()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -10,6 +11,8 @@ from pydantic import Field, field_validator
 
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.settings.secret import Table, read_secret
+
+WEEK = 7  # days
 
 
 def web_address(url: str) -> str:
@@ -88,6 +91,31 @@ class AlertsTable(Table):
     def secret_files(self) -> list[Path]:
         """The files that hold secrets."""
         return [file for file in (self.webhook_url_file, self.webhook_secret_file) if file]
+
+
+class RetentionTable(Table):
+    """`[retention]`: after how many days what is forgotten; 0 keeps it for ever."""
+
+    raw_days: float = 0
+    attachment_days: float = 0
+    body_days: float = 0
+    audit_days: float = 0
+
+    @field_validator("*")
+    @classmethod
+    def _not_at_once(cls, value: float) -> float:
+        if value and value < WEEK:
+            raise ValueError("Write 0 to keep it, or 7 and more: retries, bounces and alerts take up to a week")
+        return value
+
+    @property
+    def ages(self) -> dict[str, timedelta]:
+        """By kind, how old it may become; without what is kept."""
+        days = {
+            "attachments": self.attachment_days, "raw": self.raw_days, "bodies": self.body_days,
+            "audit": self.audit_days,
+        }  # fmt: skip
+        return {what: timedelta(days=number) for what, number in days.items() if number}
 
 
 class ModelTable(Table):
