@@ -13,7 +13,6 @@ from typing import Any
 
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
-from helpdesk_daemon.adapters.index_exact import ExactIndex
 from helpdesk_daemon.adapters.keys import load_digest_key, load_signer
 from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.adapters.store.arrivals import Arrivals
@@ -28,18 +27,32 @@ from helpdesk_daemon.conditions import look_for_trouble
 from helpdesk_daemon.errors import HelpdeskError, SignInError, StoreError, Unreachable
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
-from helpdesk_daemon.ports import Clock, Embedder, Mailbox, Reached, Transport, Trouble, VectorIndex, pass_by
+from helpdesk_daemon.outgoing.limits import pace
+from helpdesk_daemon.ports import (
+    Clock,
+    Embedder,
+    IndexCopy,
+    Mailbox,
+    Reached,
+    Transport,
+    Trouble,
+    VectorIndex,
+    pass_by,
+)
 from helpdesk_daemon.settings import Settings
+from helpdesk_daemon.stages.budget import Budget
 from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.copies import Copies
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.ingest import Ingest
+from helpdesk_daemon.stages.keep_index import KeepIndex
 from helpdesk_daemon.stages.retain import Retain
 from helpdesk_daemon.stages.watch import Watch
 from helpdesk_daemon.wiring import (
     copies_of,
     desks_of,
+    index_of,
     mailbox_of,
     model_folder,
     open_store,
@@ -52,6 +65,7 @@ from helpdesk_daemon.wiring import (
 )
 
 GRACE = 5.0  # seconds that a stage may take to end what it has in hand
+CATCH_UP = 30.0  # seconds that `once` spends on the index after the mail
 
 
 @dataclass(slots=True)
@@ -85,6 +99,7 @@ class App:
         routings = routings_of(settings)
         for table in settings.accounts:
             table.read_all()  # an unreadable secret is found now, not at three in the morning
+        settings.index.read()
         webhook = webhook_of(settings)
         self.engine = open_store(settings)
         self._lock = StageLock(settings.data_dir)
@@ -95,9 +110,11 @@ class App:
         examples = Examples(self.engine, self.clock)
         seed(examples)
         embedder = parts.embedder or OpenVinoEmbedder(model_folder(settings), settings.model.threads)
-        self.classifier = Classifier(
-            embedder, parts.index or ExactIndex(), examples, self.model, self.db, settings.model.wait_seconds
-        )
+        index = parts.index or index_of(settings, self.engine, self.clock)
+        self.index_lane = Lane("index")
+        kept = [index] if isinstance(index, IndexCopy) else []
+        self.keepers = [KeepIndex(copy, self.index_lane, settings.index.sync_seconds) for copy in kept]
+        self.classifier = Classifier(embedder, index, examples, self.model, self.db, settings.model.wait_seconds)
         tokens = tokens_of(settings, self.clock, parts.reached)
         self.delivers = self._ways_out(parts, tokens)
         self.decide = Decide(
@@ -130,7 +147,7 @@ class App:
             Deliver(
                 Outbox(self.engine, self.clock, name, own, copies),
                 parts.transport or transport_of(self.settings, tokens, name), self.clock, self.db,
-                table.connections * 4, lambda: self.desks, parts.reached,
+                table.connections * 4, lambda: self.desks, Budget(pace(table.per_minute)), parts.reached,
             )
             for name, table in senders.items()
         ]  # fmt: skip
@@ -181,6 +198,10 @@ class App:
             except HelpdeskError as error:
                 failures.append(error)
         await self.db(self._recover)
+        if self.keepers:
+            await self._prepare()
+        for keeper in self.keepers:
+            await keeper.once(0)
         await self.decide.drain()
         senders: list[Deliver | Copies] = [*self.delivers, *self.copies]
         for stage in senders:
@@ -190,6 +211,8 @@ class App:
                 raise
             except HelpdeskError as error:
                 failures.append(error)
+        for keeper in self.keepers:
+            await keeper.once(CATCH_UP)
         await self.retain.sweep()
         await self._tell()
         if failures:
@@ -215,8 +238,8 @@ class App:
         """
         loop = asyncio.get_running_loop()
         self._since = self.clock.now()
-        stages: list[Ingest | Decide | Deliver | Copies | Watch | Retain] = [
-            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch, self.retain,
+        stages: list[Ingest | Decide | Deliver | Copies | Watch | KeepIndex | Retain] = [
+            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch, self.retain, *self.keepers,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
@@ -277,11 +300,13 @@ class App:
         for deliver in self.delivers:
             await deliver.close()
         await self.watch.close()
+        for keeper in self.keepers:
+            await keeper.close()
         connected: list[Ingest | Copies] = [*self.ingests, *self.copies]
         for stage in connected:
             with contextlib.suppress(Exception):
                 await stage.close()
-        for lane in (*self.lanes, self.work, self.model, self.db):
+        for lane in (*self.lanes, self.work, self.model, self.index_lane, self.db):
             lane.close()
         self.engine.dispose()
         self._lock.release()

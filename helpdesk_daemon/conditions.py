@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from helpdesk_daemon.adapters.store import health
+from helpdesk_daemon.adapters.store import health, index_ledger
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import arrivals, outbox
 from helpdesk_daemon.errors import StoreError, TransientError
@@ -113,6 +113,13 @@ def _said(part: str) -> Measure:
             yield "", {"error": error}
 
     return measure
+
+
+def _copy_failing(look: Look, limit: float) -> Iterable[Seen]:
+    """As the last sync wrote it down; a first load is no trouble."""
+    error = index_ledger.trouble(look.connection) if look.settings.index.kind == "endee" else ""
+    if error not in ("", index_ledger.LOADING):
+        yield "", {"error": error}
 
 
 def _stuck(look: Look, limit: float) -> Iterable[Seen]:
@@ -222,6 +229,11 @@ CONDITIONS: tuple[Condition, ...] = (
         "model.failing", "", _said("model"), "Tickets are not classified",
         "Model or index fails: {error}. New tickets go to triage, not classified.",
         "See helpdesk-daemon check; the daemon goes on trying.", timedelta(minutes=1),
+    ),
+    Condition(
+        "index.failing", "", _copy_failing, "The vector database is not asked",
+        "Endee is not asked: {error}. Exact search votes instead, and no mail waits.",
+        "See helpdesk-daemon index status; the daemon goes on trying.", timedelta(minutes=2),
     ),
     Condition(
         "disk.full", "disk_free_mb", _disk, "The disk is nearly full",

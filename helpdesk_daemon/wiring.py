@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,15 +26,21 @@ from helpdesk_daemon.adapters.store.migrate import migrate
 from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.outgoing.limits import Limits, Rate
 from helpdesk_daemon.outgoing.message import Kind
-from helpdesk_daemon.ports import Clock, Example, Mailbox, Reached, SentFolder, Transport, Webhook, pass_by
+from helpdesk_daemon.ports import Clock, Example, Mailbox, Reached, SentFolder, Transport, VectorIndex, Webhook, pass_by
 from helpdesk_daemon.settings import MailboxTable, Settings, SmtpTable
 from helpdesk_daemon.tickets.tracking import Signer
 from helpdesk_daemon.triage.rules import Routing
 
 if TYPE_CHECKING:
+    from helpdesk_daemon.adapters.index_endee import Server
+    from helpdesk_daemon.adapters.index_guarded import GuardedIndex
     from helpdesk_daemon.stages.case import Desk
     from helpdesk_daemon.stages.desks import Desks
     from helpdesk_daemon.stages.explain import Explainer
+    from helpdesk_daemon.triage.vote import Vectors
+
+SYNC_SECONDS = 10.0  # that a sync waits for an answer, as no mail waits for it
+EMBEDDED_AT_ONCE = 256  # texts; what was embedded is kept when the process is interrupted
 
 # `sent_copies`: the kinds of mail of which the Sent folder gets a copy.
 COPIES = {"answers": (Kind.RELAY,), "all": (Kind.RELAY, Kind.ACKNOWLEDGEMENT)}
@@ -129,6 +136,9 @@ def desk_of(settings: Settings, routing: Routing, signer: Signer, box: MailboxTa
             Rate(limits.per_address_burst, limits.per_address_hourly),
             Rate(limits.per_ticket_burst, limits.per_ticket_hourly),
             Rate(limits.total_burst, limits.total_hourly),
+            Rate(limits.conversation_burst, limits.conversation_hourly),
+            Rate(limits.sender_burst, limits.sender_hourly),
+            Rate(limits.mail_burst, limits.mail_hourly),
         ),
         ack_max_age=timedelta(hours=screening.ack_max_age_hours),
         reopen_within=timedelta(days=screening.reopen_days),
@@ -235,6 +245,63 @@ def webhook_of(settings: Settings) -> Webhook | None:
     ca_file = str(table.webhook_ca_file or "")
     table.webhook(), table.webhook_secret(), trust(ca_file)  # what cannot be used is found now
     return HttpWebhook(table.webhook, table.webhook_secret, ca_file=ca_file)
+
+
+def index_of(settings: Settings, engine: Engine, clock: Clock) -> VectorIndex:
+    """The index for the `[index]` table."""
+    from helpdesk_daemon.adapters.index_exact import ExactIndex
+
+    return ExactIndex() if settings.index.kind == "exact" else endee_of(settings, engine, clock)
+
+
+def endee_server(settings: Settings) -> Server:
+    """Where Endee is, as the `[index]` table says."""
+    from helpdesk_daemon.adapters.index_endee import Server
+
+    table = settings.index
+    return Server(table.url, table.name, table.read, table.timeout, table.write_timeout, table.ef)
+
+
+def endee_of(settings: Settings, engine: Engine, clock: Clock) -> GuardedIndex:
+    """Endee with exact search behind it, whatever `kind` says; nothing is connected yet."""
+    from helpdesk_daemon.adapters.index_endee import Endee
+    from helpdesk_daemon.adapters.index_guarded import GuardedIndex
+    from helpdesk_daemon.adapters.index_sync import IndexSync
+    from helpdesk_daemon.adapters.store.index_ledger import IndexLedger
+
+    table, server = settings.index, endee_server(settings)
+    patient = replace(server, read_seconds=max(table.timeout, SYNC_SECONDS))
+    sync = IndexSync(Endee(patient), IndexLedger(engine, clock), table.min_recall, table.timeout)
+    return GuardedIndex(Endee(server), sync, settings.data_dir / "index.lock")
+
+
+def contents(
+    settings: Settings, engine: Engine, progress: Callable[[int, int], None] = lambda done, total: None
+) -> tuple[list[Example], Vectors]:
+    """The examples as an index is to hold them, those without a vector embedded and their vectors kept.
+
+    Args:
+        settings: where the model is; it is only loaded when a vector is missing.
+        engine: the database.
+        progress: told how many of how many are embedded.
+    """
+    from helpdesk_daemon.adapters.embedder import MODEL_NAME, OpenVinoEmbedder
+    from helpdesk_daemon.stages.classify import matrix
+
+    store = Examples(engine, SystemClock())
+    examples, kept = store.active(), store.vectors(MODEL_NAME)
+    missing = [e for e in examples if e.id not in kept]
+    if missing:
+        ensure_model(model_folder(settings))
+        embedder = OpenVinoEmbedder(model_folder(settings), settings.model.threads)
+        for start in range(0, len(missing), EMBEDDED_AT_ONCE):
+            batch = missing[start : start + EMBEDDED_AT_ONCE]
+            vectors = embedder.embed([e.text for e in batch])
+            made = {e.id: v.astype("<f4").tobytes() for e, v in zip(batch, vectors, strict=True)}
+            store.save_vectors(MODEL_NAME, made)
+            kept |= made
+            progress(start + len(batch), len(missing))
+    return examples, matrix(examples, kept)
 
 
 def open_store(settings: Settings) -> Engine:

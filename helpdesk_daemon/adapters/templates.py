@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -20,6 +21,9 @@ from jinja2 import (
 from helpdesk_daemon.mail.html_quotes import is_too_deep
 from helpdesk_daemon.mail.message import Message
 
+HIDING = {"details", "summary", "bdo", "map", "area"}  # they fold text away, turn it, hide where a click leads
+LONGEST_NAME = 60  # characters
+NO_NAME = re.compile(r"https?:|www\.|[/@<>]|\.[a-z]{2,}\b", re.IGNORECASE)
 FALLBACK = "en"
 MAX_HTML = 2_000_000  # characters of a stranger's HTML that are cleaned and shown
 
@@ -29,12 +33,26 @@ def when(at: datetime) -> str:
     return at.strftime("%A, %-d %B %Y, %H:%M %Z").replace("UTC", "UTC")
 
 
+def plain_name(name: str) -> str:
+    """A name as we repeat it to whoever is said to have it; empty when it is an advertisement rather than a name."""
+    return "" if len(name) > LONGEST_NAME or NO_NAME.search(name) else name
+
+
+def _kept(tag: str, attribute: str, value: str) -> str | None:
+    """An attribute's value, None to leave it out: pictures come with the mail, none is fetched, which would tell the
+    sender who reads it, when and where.
+    """  # noqa: D205
+    return None if attribute == "src" and not value.lower().startswith("cid:") else value
+
+
 def safe_html(message: Message) -> str:
     """The HTML a stranger sent, without anything that acts, loads or hides; empty when only its text can be shown."""
     if len(message.html) > MAX_HTML or is_too_deep(message.html):
         return ""
     return nh3.clean(
         message.html,
+        tags=nh3.ALLOWED_TAGS - HIDING,
+        attribute_filter=_kept,
         url_schemes={"http", "https", "mailto", "tel", "cid"},
         clean_content_tags={"script", "style", "title"},
         link_rel="noopener noreferrer nofollow",
@@ -58,7 +76,7 @@ class Templates:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        self._environment.filters |= {"when": when, "safe_html": safe_html}
+        self._environment.filters |= {"when": when, "safe_html": safe_html, "plain_name": plain_name}
         self._get = lru_cache(maxsize=64)(self._load)
 
     def _load(self, name: str) -> tuple[Template, Template | None]:

@@ -37,6 +37,7 @@ def check(ctx: click.Context, network: bool, probe: bool, json_: bool) -> None:
     ]  # fmt: skip
     if network or probe:
         steps += [("mailboxes", _mailboxes), ("smtp", _smtp)]
+        steps += [("index", _index)] if settings.index.kind == "endee" else []
     if probe:
         steps.append(("plus-address", _plus_addressing))
     results = []
@@ -110,7 +111,9 @@ def _secrets(settings: Settings) -> str:
     for table in settings.accounts:
         table.read_all()
     settings.alerts.webhook(), settings.alerts.webhook_secret()
-    files = {file for table in (*settings.accounts, settings.alerts) for file in table.secret_files}
+    settings.index.read()
+    tables = (*settings.accounts, settings.alerts, settings.index)
+    files = {file for table in tables for file in table.secret_files}
     loose = [str(file) for file in sorted(files) if Path(file).stat().st_mode & 0o077]
     if loose:
         raise HelpdeskError(f"{', '.join(loose)} can be read by other users: chmod 600")
@@ -131,6 +134,20 @@ def _mailboxes(settings: Settings) -> str:
         return f"{box.folder} (UIDVALIDITY {cursor.uidvalidity})"
 
     return _each({table.name: partial(look, table) for table in settings.mailbox})
+
+
+def _index(settings: Settings) -> str:
+    from helpdesk_daemon.adapters.index_endee import Endee
+    from helpdesk_daemon.wiring import endee_server
+
+    client = Endee(endee_server(settings))
+    try:
+        wire = client.connect()
+        found = client.describe()
+    finally:
+        client.close()
+    held = f"{found.count if found.count is not None else 'some'} vectors" if found else "no such index yet"
+    return f"{settings.index.url}, API v{wire.generation}, {settings.index.name}: {held}"
 
 
 def _smtp(settings: Settings) -> str:

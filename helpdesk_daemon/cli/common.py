@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -31,6 +33,7 @@ PIPED_WIDTH = 150  # characters, where no terminal says how many there are
 DROPPED_FIRST = (
     "Actor", "Message-ID", "Next", "Tries", "Conf.", "Priority", "Mailbox", "State", "Department", "Last reply", "At",
 )  # fmt: skip
+ACTING = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # characters that a terminal obeys
 as_json = click.option("--json", "json_", is_flag=True, help="One JSON document instead of a table")
 
 
@@ -147,7 +150,20 @@ def cell(value: object) -> str:
         return f"{value:.2f}"
     if isinstance(value, bool):
         return "yes" if value else ""
-    return " ".join(str(value).split())
+    return readable(" ".join(str(value).split()))
+
+
+def readable(text: str) -> str:
+    """A stranger's line as a terminal may show it: no control characters, nothing that turns its direction."""
+    return ACTING.sub(" ", text)
+
+
+def actor() -> str:
+    """Who gives a command, for the audit log."""
+    try:
+        return f"operator {getpass.getuser()}"
+    except (OSError, KeyError):  # an account without a name
+        return "operator"
 
 
 def hours(value: float) -> str:

@@ -29,6 +29,7 @@ COMMANDS = {
     "incidents": "alerts:incidents",
     "alerts": "alerts:alerts",
     "audit": "audit:audit",
+    "index": "index:index",
     "model": "model:model",
     "sign-in": "sign_in:sign_in",
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from helpdesk_daemon.mail.message import Headers
+from helpdesk_daemon.mail.headers import addresses
+from helpdesk_daemon.mail.message import Headers, Message
 
 METHOD = re.compile(
     r"(?:^|\s)(dmarc|spf|dkim|arc|compauth)\s{0,5}(?:/\s{0,5}\d{1,3}\s{0,5})?=\s{0,5}([a-z]{1,20})", re.IGNORECASE
@@ -65,3 +66,17 @@ def _without_comments(value: str) -> str:
 def dmarc_failed(fields: Headers, authserv_id: str) -> bool:
     """Whether our own server says that the From domain disowns this mail (RFC 7489)."""
     return results(fields, authserv_id).get("dmarc") == "fail"
+
+
+def doubtful_sender(message: Message, authserv_id: str) -> str:
+    """Why the sender of a mail must not be taken for who it says; empty when nothing speaks against it.
+
+    DMARC looks at the one address in From (RFC 7489 section 6.6.1): a mail with several, or with none, passes by it.
+    """
+    if dmarc_failed(message.headers, authserv_id):
+        return "it fails DMARC, so its sender may be forged"
+    if message.sender_source != "From":
+        return "its From names no sender"
+    if len({a.email for a in addresses(message.headers.get_all("From"))}) > 1:
+        return "its From names several senders"
+    return ""

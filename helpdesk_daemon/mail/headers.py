@@ -24,12 +24,14 @@ GAP = re.compile(r"(\?=)[ \t\r\n]+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")
 IDENTIFIER = re.compile(r"<([^<>\s]{1,900})>")
 EMAIL = re.compile(r"[^\s<>()\[\],;:\"@\x00-\x1f]{1,256}@[^\s<>()\[\],;:\"@\x00-\x1f]{1,255}")
 COMMENT = re.compile(r"\([^()]*\)")
-CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\u2028\u2029\x85]+")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]+")
+# Embeddings, overrides and isolates make a line read otherwise than it is; the plain marks of right-to-left text stay.
+TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 
 
 def one_line(value: str) -> str:
-    """Fold white space and control characters, so that no value can break out of its line."""
-    return " ".join(CONTROL.sub(" ", value).split())
+    """Fold white space and control characters, so that no value can break out of its line or turn its direction."""
+    return " ".join(TURNING.sub("", CONTROL.sub(" ", value)).split())
 
 
 def raw_text(value: str) -> str:
@@ -109,6 +111,12 @@ def _split(value: str) -> list[str]:
     return parts
 
 
+def _lower(email: str) -> str:
+    """In lower case, unless that would turn a letter into one it only looks like: the Kelvin sign into k."""
+    lower = email.lower()
+    return email if lower.isascii() and not email.isascii() else lower
+
+
 def _unquote(name: str) -> str:
     name = name.strip()
     if len(name) > 1 and name[0] == name[-1] == '"':
@@ -128,12 +136,15 @@ def _address(part: str) -> Address | None:
         found = EMAIL.search(inside) or EMAIL.search(part)
         name = part[: angled.start()] or part[angled.end() :].strip(" ()")
     else:
+        # A group's label (RFC 5322 section 3.4) may look like an address, but nobody writes from it.
+        label, colon, members = part.partition(":")
+        part = members if colon and "@" in members and not set(label) & set('"[(') else part
         found = EMAIL.search(part)
         comment = re.search(r"\(([^()]*)\)", part)
         name = comment.group(1) if comment else (part[: found.start()] if found else "")
     if not found:
         return None
-    email = found.group().strip(".'").removeprefix("mailto:").lower()
+    email = _lower(found.group().strip(".'").removeprefix("mailto:"))
     group_label = re.match(r"^[^\"<@]*:\s*", name)  # "undisclosed: a@b;" of RFC 5322 section 3.4
     if group_label and not angled:
         name = name[group_label.end() :]

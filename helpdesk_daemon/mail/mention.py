@@ -22,9 +22,7 @@ class Mention:
 
     def __init__(self, address: str) -> None:
         self.local, _, self.domain = address.lower().partition("@")
-        self._pattern = re.compile(
-            f"{BEFORE}{re.escape(self.local)}{AT}{re.escape(self.domain)}{AFTER}", re.IGNORECASE
-        )
+        self._pattern = re.compile(f"{BEFORE}{re.escape(self.local)}{AT}{re.escape(self.domain)}{AFTER}", re.IGNORECASE)
 
     def in_text(self, text: str) -> bool:
         """Whether a text mentions it."""

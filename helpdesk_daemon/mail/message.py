@@ -5,6 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+BRACKETS = str.maketrans("", "", "<>")
+
+
+def harmless(name: str) -> str:
+    """A display name that cannot pass for an address."""
+    return name.translate(BRACKETS).replace("@", " at ").strip() if set(name) & set("<>@") else name
+
+
+def base_address(email: str) -> str:
+    """An address without its detail (RFC 5233): `ann+shop@x` and `ann@x` are one mailbox."""
+    local, at, domain = email.rpartition("@")
+    return f"{local.partition('+')[0] or local}{at}{domain}"
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -24,7 +37,9 @@ class Address:
         return self.email.rpartition("@")[2] if "@" in self.email else ""
 
     def __str__(self) -> str:
-        return f"{self.name} <{self.email}>" if self.name else self.email
+        """Name and address for people; no name can pass for an address."""
+        name = harmless(self.name)
+        return f"{name} <{self.email}>" if name else self.email
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from helpdesk_daemon.mail.authentication import dmarc_failed
 from helpdesk_daemon.mail.automatic import automatic_mail, automatic_reply, complaint
 from helpdesk_daemon.mail.bounce import read_bounce
-from helpdesk_daemon.mail.message import Address, Message
+from helpdesk_daemon.mail.message import Address, Message, base_address
 from helpdesk_daemon.mail.spam import spam_reason
 
 
@@ -57,6 +57,10 @@ class Policy:
     forged: str = "ticket"
     spam: str = "ticket"
     spam_score: float | None = None
+
+    def is_own(self, email: str) -> bool:
+        """Whether an address is one of ours, with a detail (`support+token@`) or without."""
+        return email in self.own_addresses or base_address(email) in self.own_addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +109,19 @@ def _is_own(m: Message, p: Policy) -> str:
     return ""
 
 
+def _foreign_reply_to(m: Message, p: Policy) -> dict[str, Address]:
+    return {a.email: a for a in m.reply_to if not p.is_own(a.email)}
+
+
 def _own_address(m: Message, p: Policy) -> str:
-    return f"sent from our own address {m.sender.email}" if m.sender.email in p.own_addresses else ""
+    own = p.is_own(m.sender.email) and not _foreign_reply_to(m, p)
+    return f"sent from our own address {m.sender.email}" if own else ""
 
 
 def _own_form(m: Message, p: Policy) -> str:
-    foreign = [a for a in m.reply_to if a.email not in p.own_addresses]
-    if _own_address(m, p) and foreign:
-        return f"a form sent from our own address for {foreign[0].email}"
+    foreign = _foreign_reply_to(m, p)
+    if p.is_own(m.sender.email) and foreign and not _forged(m, p):
+        return f"a form sent from our own address for {next(iter(foreign))}"
     return ""
 
 
@@ -174,8 +183,7 @@ def _no_address(m: Message, p: Policy) -> str:
 
 
 def _several_reply_to(m: Message, p: Policy) -> str:
-    foreign = {a.email for a in m.reply_to} - p.own_addresses
-    return "several Reply-To addresses" if len(foreign) > 1 else ""
+    return "several Reply-To addresses" if len(_foreign_reply_to(m, p)) > 1 else ""
 
 
 def _always(m: Message, p: Policy) -> str:
@@ -184,7 +192,7 @@ def _always(m: Message, p: Policy) -> str:
 
 def requester(m: Message, p: Policy) -> Address:
     """Whom the ticket is for: a single foreign Reply-To, else the sender."""
-    foreign = {a.email: a for a in m.reply_to if a.email not in p.own_addresses}
+    foreign = _foreign_reply_to(m, p)
     if len(foreign) == 1:
         reply_to = next(iter(foreign.values()))
         return Address(reply_to.name or m.sender.name, reply_to.email)

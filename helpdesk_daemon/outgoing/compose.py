@@ -11,7 +11,7 @@ from typing import Protocol
 from helpdesk_daemon.mail.body import REPLY_MARKER, own_text
 from helpdesk_daemon.mail.message import Address, Attachment, Message
 from helpdesk_daemon.outgoing import mime
-from helpdesk_daemon.outgoing.headers import SUBJECT, Field, date, helpdesk_fields, phrase, reply_subject
+from helpdesk_daemon.outgoing.headers import SUBJECT, Field, date, helpdesk_fields, mailbox, phrase, reply_subject
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.tickets.ticket import Ticket
 from helpdesk_daemon.tickets.tracking import NO_TICKET, Party, Signer
@@ -21,6 +21,8 @@ from helpdesk_daemon.triage.vote import Neighbour
 
 EVIDENCE = 3  # neighbours shown to agents
 MAX_REFERENCES = 20
+MAX_MARKS = 10
+IDENTIFIER = re.compile(r"<[!-;=?-~]{1,250}>")  # one that we repeat: of printable ASCII, and short enough to fold
 AUTOMATIC: tuple[Field, ...] = (("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All"))
 
 
@@ -118,17 +120,19 @@ class Composer:
                                    helpdesk_fields(ticket, decision.confidence, decision.rule), now,
                                    original=original)  # fmt: skip
 
-    def follow_up(self, ticket: Ticket, message: Message, confidence: float, rule: str, now: datetime) -> Outgoing:
-        """A customer's further mail to the department, in the thread of the forward."""
+    def follow_up(
+        self, ticket: Ticket, message: Message, confidence: float, rule: str, now: datetime, doubt: str = ""
+    ) -> Outgoing:
+        """A customer's further mail to the department, in the forward's thread, with what speaks against its sender."""
         fields = helpdesk_fields(ticket, confidence, rule)
         return self._to_department("follow_up", ticket, message, f"Re: [{ticket.id}] {ticket.subject[:SUBJECT]}",
-                                   self._forward_values(ticket, message), fields, now,
+                                   self._forward_values(ticket, message) | {"doubt": doubt}, fields, now,
                                    answers=ticket.forward_id)  # fmt: skip
 
     def held(self, ticket: Ticket, message: Message, reason: str, raw: bytes, now: datetime) -> Outgoing:
         """A mail on a ticket that was neither relayed nor taken for the customer's, shown to the department."""
         values = self._forward_values(ticket, message) | {"reason": reason}
-        return self._to_department("held", ticket, message, f"[{ticket.id}] Not sent on: {message.subject}",
+        return self._to_department("held", ticket, message, f"[{ticket.id}] Not sent on: {message.subject[:SUBJECT]}",
                                    values, [], now, answers=ticket.forward_id, original=raw, bare=True)  # fmt: skip
 
     def relay(
@@ -193,10 +197,11 @@ class Composer:
             ("To", phrase(ticket.department, ticket.address)),
             ("Subject", subject),
             ("Reply-To", self.identity.reply_address(token)),
-            ("X-Original-From", str(who)),
+            ("X-Original-From", mailbox(who.name, who.email)),
             *_thread(answers, ()),
             *fields,
             *AUTOMATIC,
+            *_passed_by(message),
         ]
         attachments = () if bare else message.attachments
         return self._mail(Kind.FORWARD, ticket, Party.AGENT, ticket.address, self.identity.address, head, text,
@@ -218,11 +223,17 @@ class Composer:
         return Outgoing(kind, recipient, sender, message_id, content, known, self.identity.mailbox)
 
 
+def _passed_by(message: Message) -> list[Field]:
+    """Loop marks of other helpdesks that a mail came through: each knows by its own that the mail has gone round."""
+    marks = [m for m in message.headers.get_all("X-Helpdesk-Loop") if re.fullmatch(r"[0-9a-z]{16}", m)]
+    return [("X-Helpdesk-Loop", mark) for mark in dict.fromkeys(marks[:MAX_MARKS])]
+
+
 def _thread(answers: str, references: tuple[str, ...]) -> list[Field]:
     """In-Reply-To and References of an answer (RFC 5322 section 3.6.4), the chain cut in its middle."""
-    if not answers.startswith("<"):
+    if not IDENTIFIER.fullmatch(answers):
         return []
-    chain = list(dict.fromkeys((*references, answers)))
+    chain = [i for i in dict.fromkeys((*references, answers)) if IDENTIFIER.fullmatch(i)]
     if len(chain) > MAX_REFERENCES:
         chain = chain[:1] + chain[-MAX_REFERENCES + 1 :]
     return [("In-Reply-To", answers), ("References", " ".join(chain))]

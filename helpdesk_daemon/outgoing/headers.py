@@ -8,6 +8,7 @@ from email.header import Header
 from email.utils import format_datetime
 
 from helpdesk_daemon.mail.headers import one_line
+from helpdesk_daemon.mail.message import harmless
 from helpdesk_daemon.tickets.ticket import Priority, Ticket
 
 Field = tuple[str, str]
@@ -41,13 +42,18 @@ def written(name: str, value: str) -> str:
 
 def phrase(name: str, email: str) -> str:
     """A display name and address as one mailbox (RFC 5322 section 3.4)."""
-    name = one_line(name).replace("@", " at ") if "@" in name else one_line(name)
+    name = harmless(one_line(name))
     if not name:
         return email
     if not name.isascii():
         return f"{Header(name[:120], 'utf-8').encode(maxlinelen=0)} <{email}>"
     quoted = re.sub(r'(["\\])', r"\\\1", name[:120])
     return f'"{quoted}" <{email}>'
+
+
+def mailbox(name: str, email: str) -> str:
+    """The same for a field that people read, without quotes where a name needs none."""
+    return f"{name} <{email}>" if re.fullmatch(r"[A-Za-z0-9 ]+", name) else phrase(name, email)
 
 
 def date(at: datetime) -> str:

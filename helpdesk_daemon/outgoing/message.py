@@ -35,6 +35,7 @@ class Outgoing:
         mime: the whole mail, CRLF line ends.
         ticket: tracking ID, empty for mail about no ticket.
         mailbox: name of the mailbox as whose identity it leaves.
+        held: why it waits for a person before it leaves, empty when it leaves by itself.
     """
 
     kind: Kind
@@ -44,3 +45,4 @@ class Outgoing:
     mime: bytes = field(repr=False)
     ticket: str = ""
     mailbox: str = ""
+    held: str = ""

@@ -53,6 +53,11 @@ def _parameter(name: str, value: str) -> str:
     return f"{name}*={encode_rfc2231(value, 'utf-8')}"
 
 
+def _shown(attachment: Attachment) -> bool:
+    """Whether a part may be shown inside the text: pictures only, and none written in XML, which may hold scripts."""
+    return attachment.inline and attachment.content_type.startswith("image/") and "xml" not in attachment.content_type
+
+
 def _attachment(attachment: Attachment) -> Part:
     part = Part(policy=POLICY)
     kind = attachment.content_type
@@ -60,7 +65,7 @@ def _attachment(attachment: Attachment) -> Part:
     safe_kind = kind if plain else "application/octet-stream"
     part["Content-Type"] = f"{safe_kind}; {_parameter('name', attachment.name)}"
     part["Content-Transfer-Encoding"] = "base64"
-    disposition = "inline" if attachment.inline else "attachment"
+    disposition = "inline" if _shown(attachment) else "attachment"
     part["Content-Disposition"] = f"{disposition}; {_parameter('filename', attachment.name)}"
     if re.fullmatch(r"[!-;=?-~]{1,200}", attachment.content_id):
         part["Content-ID"] = f"<{attachment.content_id}>"
@@ -127,7 +132,7 @@ def write(
     Returns:
         The mail with CRLF line ends.
     """
-    inline = [a for a in attachments if a.inline and html]
+    inline = [a for a in attachments if html and _shown(a)]
     body = [_text(text, "plain")]
     if html:
         body.append(_multi("related", [_text(html, "html"), *map(_attachment, inline)]))

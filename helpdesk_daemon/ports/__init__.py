@@ -2,6 +2,7 @@
 
 from helpdesk_daemon.ports.clock import Clock, Reached, pass_by
 from helpdesk_daemon.ports.incidents import Incident, IncidentStore, Trouble, Webhook
+from helpdesk_daemon.ports.index_copy import IndexCopy
 from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox, Metered, Quota
 from helpdesk_daemon.ports.meaning import Embedder, Example, VectorIndex
 from helpdesk_daemon.ports.records import Arrival, Audit, Change, Copy, Due, Known, Outcome, Question, Sent, Stored
@@ -26,6 +27,7 @@ __all__ = [
     "Fetched",
     "Incident",
     "IncidentStore",
+    "IndexCopy",
     "Known",
     "Mailbox",
     "Metered",

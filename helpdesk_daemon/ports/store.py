@@ -69,7 +69,7 @@ class OutboxStore(Protocol):
     """The outbox, as deliver uses it. Every method is one transaction; any may raise StoreError."""
 
     def due(self, limit: int) -> list[Due]:
-        """Rows whose time has come, oldest first; none but alerts while the breaker holds mail."""
+        """Rows whose time has come, alerts first, then oldest first; none but alerts while the breaker holds mail."""
 
     def settle(self, results: Sequence[Sent], begin: Sequence[int]) -> list[int]:
         """Write down how tries ended, and mark further rows as being sent, counting the attempt.

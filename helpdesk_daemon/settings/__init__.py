@@ -20,12 +20,12 @@ from helpdesk_daemon.settings.servers import (
     ScreeningTable,
     SmtpTable,
 )
-from helpdesk_daemon.settings.tables import AlertsTable, LimitsTable, LogTable, ModelTable, RetentionTable
+from helpdesk_daemon.settings.tables import AlertsTable, IndexTable, LimitsTable, LogTable, ModelTable, RetentionTable
 from helpdesk_daemon.tomlfile import complaint, load_toml
 
 __all__ = [
-    "AlertsTable", "Endpoint", "IdentityTable", "LimitsTable", "LogTable", "MailboxTable", "ModelTable", "OAuthTable",
-    "RetentionTable", "ScreeningTable", "Secret", "Settings", "SmtpTable", "load_settings",
+    "AlertsTable", "Endpoint", "IdentityTable", "IndexTable", "LimitsTable", "LogTable", "MailboxTable", "ModelTable",
+    "OAuthTable", "RetentionTable", "ScreeningTable", "Secret", "Settings", "SmtpTable", "load_settings",
 ]  # fmt: skip
 
 PREFIX = "HELPDESK_"
@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     alerts: AlertsTable = AlertsTable()
     retention: RetentionTable = RetentionTable()
     model: ModelTable = ModelTable()
+    index: IndexTable = IndexTable()
     log: LogTable = LogTable()
 
     @model_validator(mode="after")
@@ -180,6 +181,7 @@ def _resolve(settings: Settings, folder: Path) -> None:
     for holder, names in (
         *((table, ("rules", "templates")) for table in (settings, *settings.mailbox)),
         (settings.model, ("folder",)),
+        (settings.index, ("token_file",)),
         *((table, ("password_file", "ca_file")) for table in settings.accounts),
         *((table.oauth, OAUTH_FILES) for table in settings.accounts if table.oauth),
         (settings.alerts, ("webhook_url_file", "webhook_secret_file", "webhook_ca_file")),
@@ -199,5 +201,5 @@ def _resolve(settings: Settings, folder: Path) -> None:
 
 KNOWN_ENVIRONMENT = frozenset(
     {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    | {f"{PREFIX}SETTINGS", f"{PREFIX}TEST_ENDEE_URL", f"{PREFIX}TEST_ENDEE_TOKEN"}
+    | {f"{PREFIX}SETTINGS", f"{PREFIX}TEST_ENDEE_URL", f"{PREFIX}TEST_ENDEE_TOKEN", f"{PREFIX}TEST_ENDEE_EXCHANGES"}
 )

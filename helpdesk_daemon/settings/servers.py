@@ -104,6 +104,7 @@ class SmtpTable(Secret):
     url: str = "maildir:var/outgoing"
     user: str = ""
     connections: int = Field(default=4, ge=1, le=50)
+    per_minute: int = Field(default=0, ge=0)
     null_sender: bool = True
     timeout: float = Field(default=60.0, gt=0)
     ca_file: Path | None = None

@@ -1,4 +1,4 @@
-"""The other tables of settings.toml: limits, alerts, model, log."""
+"""The other tables of settings.toml: limits, alerts, model, index, log."""
 
 from __future__ import annotations
 
@@ -28,14 +28,20 @@ def web_address(url: str) -> str:
 
 
 class LimitsTable(Table):
-    """`[limits]`: automatic mail, as token buckets: a burst, and what flows back each hour."""
+    """`[limits]`: mail that leaves by itself, as token buckets: a burst, and what flows back each hour."""
 
     per_address_burst: int = Field(default=5, ge=1)
-    per_address_hourly: float = Field(default=10.0, gt=0)
+    per_address_hourly: float = Field(default=2.0, gt=0)
     per_ticket_burst: int = Field(default=5, ge=1)
     per_ticket_hourly: float = Field(default=10.0, gt=0)
     total_burst: int = Field(default=2_000, ge=1)
     total_hourly: float = Field(default=2_000.0, gt=0)
+    conversation_burst: int = Field(default=20, ge=1)
+    conversation_hourly: float = Field(default=20.0, gt=0)
+    sender_burst: int = Field(default=200, ge=1)
+    sender_hourly: float = Field(default=200.0, gt=0)
+    mail_burst: int = Field(default=10_000, ge=1)
+    mail_hourly: float = Field(default=10_000.0, gt=0)
 
 
 class AlertsTable(Table):
@@ -124,6 +130,44 @@ class ModelTable(Table):
     folder: Path | None = None
     threads: int = Field(default=0, ge=0)
     wait_seconds: float = Field(default=60.0, ge=0)
+
+
+class IndexTable(Table):
+    """`[index]`: what finds the nearest examples."""
+
+    kind: Literal["exact", "endee"] = "exact"
+    url: str = "http://127.0.0.1:8080"
+    name: str = Field(default="helpdesk", pattern=r"^_?[A-Za-z0-9][A-Za-z0-9_]{0,46}$")
+    token_file: Path | None = None
+    token_env: str = ""
+    timeout: float = Field(default=2.0, gt=0, le=60)
+    write_timeout: float = Field(default=60.0, gt=0)
+    ef: int = Field(default=512, ge=1, le=1024)
+    min_recall: float = Field(default=0.9, ge=0, le=1)
+    sync_seconds: float = Field(default=300.0, ge=1)
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+            raise ValueError("Write http:// or https://, a host and a port, and no path")
+        if parts.username or parts.password:
+            raise ValueError("Take the token out of the URL; use token_file, or token_env")
+        return value.rstrip("/")
+
+    def read(self) -> str:
+        """The token as it is now, empty when none is configured or needed.
+
+        Raises:
+            ConfigError: the file cannot be read, or the variable is not set.
+        """
+        return read_secret("token", self.token_file, self.token_env) if self.kind == "endee" else ""
+
+    @property
+    def secret_files(self) -> list[Path]:
+        """The files that hold secrets."""
+        return [self.token_file] if self.kind == "endee" and self.token_file else []
 
 
 class LogTable(Table):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from helpdesk_daemon.mail.bounce import Bounce, read_bounce
-from helpdesk_daemon.outgoing.limits import take
+from helpdesk_daemon.outgoing.limits import notice_scope, take
 from helpdesk_daemon.outgoing.message import Outgoing
 from helpdesk_daemon.ports import Audit, Outcome
 from helpdesk_daemon.stages.case import Case
@@ -25,12 +25,11 @@ def bounced(case: Case) -> Outcome:
     if found.still_tried or (found.delivered and not found.failed):
         return append(case, ticket, f"delivery report: {found.how}", "bounce")
     shown = _shown_to(case, ticket, party, found)
-    buckets, empty = take(
-        case.known.buckets, {f"ticket:{ticket.id}": case.desk.limits.ticket} if shown else {}, case.now
-    )
-    outgoing = () if not shown or empty else _notices(case, ticket, shown, party)
+    scopes = {notice_scope(ticket.id): case.desk.limits.ticket} if shown else {}
+    buckets, empty = take(case.known.buckets, scopes, case.now)
+    outgoing = () if not shown or empty else (_notice(case, ticket, shown, party),)
     detail = {
-        "party": party, "shown": shown, "hard": found.hard,
+        "party": party, "shown": shown, "left_out": bool(empty), "hard": found.hard,
         "failed": [f"{f.address} {f.status} {f.diagnostic}"[:300] for f in found.failed[:10]],
     }  # fmt: skip
     return case.outcome(
@@ -60,6 +59,6 @@ def _dead(case: Case, ticket: Ticket, party: Party, found: Bounce) -> dict[str, 
     return {address: reason for address, reason in dead.items() if address in side}
 
 
-def _notices(case: Case, ticket: Ticket, shown: str, party: Party) -> tuple[Outgoing, ...]:
+def _notice(case: Case, ticket: Ticket, shown: str, party: Party) -> Outgoing:
     why = f"a mail to {ticket.address if party == Party.AGENT else ticket.requester_email} came back"
-    return (case.desk.composer.held(replace(ticket, address=shown), case.message, why, case.arrival.raw, case.now),)
+    return case.desk.composer.held(replace(ticket, address=shown), case.message, why, case.arrival.raw, case.now)

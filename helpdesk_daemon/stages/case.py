@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from helpdesk_daemon.mail.message import Message
+from helpdesk_daemon.mail.message import Message, base_address
 from helpdesk_daemon.mail.screen import Kind, Policy, Screening, screen
 from helpdesk_daemon.outgoing.compose import Composer
 from helpdesk_daemon.outgoing.limits import Limits
@@ -49,6 +49,12 @@ class Desk:
         """Name of the mailbox whose desk it is."""
         return self.composer.identity.mailbox
 
+    def is_colleague(self, email: str) -> bool:
+        """Whether an address is a mailbox of our own people that mail of ours goes to by itself."""
+        departments = (*self.routing.departments.values(), self.routing.triage.department)
+        ours = {base_address(d.address.lower()) for d in departments} | {base_address(self.operator)}
+        return bool(email) and base_address(email) in ours
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -86,7 +92,7 @@ class Case:
 def consider(arrival: Arrival, message: Message, known: Known, desk: Desk, now: datetime, because: str = "") -> Case:
     """Screen and thread a mail."""
     policy = replace(desk.policy, suppressed=frozenset(known.suppressed)) if known.suppressed else desk.policy
-    thread = find_thread(message, known, desk.signer)
+    thread = find_thread(message, known, desk.signer, desk.policy.authserv_id)
     screening = screen(message, policy)
     if screening.kind == Kind.AUTO_REPLY and any(_is_notice(answered, desk.signer) for answered in message.answers):
         screening = replace(screening, ticket=False, reason="automatic answer to a notice or alert of ours")

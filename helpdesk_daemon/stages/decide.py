@@ -14,6 +14,7 @@ from helpdesk_daemon.log import get, who
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.mail.references import claims
+from helpdesk_daemon.outgoing.limits import QUARANTINE, take
 from helpdesk_daemon.ports import (
     Arrival,
     Audit,
@@ -156,7 +157,8 @@ class Decide:
     async def _quarantine(self, arrival: Arrival) -> None:
         """Set a mail aside that broke this stage too often; it is not even parsed again."""
         desk, now = self._desks().of(arrival.mailbox), self._clock.now()
-        outcome = quarantine(arrival, f"it broke this stage {MAX_ATTEMPTS} times", desk, now)
+        known, why = await self._db(self._store.known, []), f"it broke this stage {MAX_ATTEMPTS} times"
+        outcome = quarantine(arrival, why, desk, known, now)
         await self._db(self._store.commit, [outcome])
         self._claimed.discard(arrival.id)
         self._log.error("message.quarantined", arrival=arrival.id, reason=outcome.reason)
@@ -228,6 +230,8 @@ class Decide:
             decision, entry = outcome.decision, read[outcome.arrival]
             if outcome.breaker:
                 self._log.error("breaker.opened", reason=outcome.breaker)
+            for held in filter(None, (mail.held for mail in outcome.outgoing)):
+                self._log.warning("outgoing.held", arrival=outcome.arrival, ticket=outcome.ticket, reason=held)
             self._log.info(
                 "message.decided", arrival=outcome.arrival, state=outcome.state, ticket=outcome.ticket,
                 mailbox=entry.arrival.mailbox, sender=who(entry.message.sender.email), reason=outcome.reason,
@@ -267,8 +271,14 @@ def question(arrival: Arrival, message: Message, desk: Desk) -> Question:
     return Question(arrival.id, arrival.digest, tickets, found.answers, tuple(people))
 
 
-def quarantine(arrival: Arrival, reason: str, desk: Desk, now: datetime) -> Outcome:
-    """Set a mail aside, whole, where a person sees it."""
+def quarantine(arrival: Arrival, reason: str, desk: Desk, known: Known, now: datetime) -> Outcome:
+    """Set a mail aside, whole, where a person sees it.
+
+    A mailbox that sends the notice back, and with it what broke us, is not written to for ever.
+    """
     notice = desk.composer.quarantined(arrival.id, arrival.raw, reason, desk.routing.triage.department, now)
-    line = Audit("message.quarantined", {"arrival": arrival.id, "reason": reason})
-    return Outcome(arrival.id, "quarantined", reason, outgoing=(notice,), audit=(line,))
+    buckets, empty = take(known.buckets, {QUARANTINE: desk.limits.conversation}, now)
+    if empty:
+        notice = replace(notice, held=f"more than {desk.limits.conversation.burst} mails were quarantined at once")
+    line = Audit("message.quarantined", {"arrival": arrival.id, "reason": reason, "notice_held": bool(empty)})
+    return Outcome(arrival.id, "quarantined", reason, outgoing=(notice,), buckets=buckets, audit=(line,))

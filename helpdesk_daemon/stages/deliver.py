@@ -23,6 +23,7 @@ from helpdesk_daemon.outgoing import retry
 from helpdesk_daemon.outgoing.message import AT_MOST_ONCE, Kind, Outgoing
 from helpdesk_daemon.outgoing.shrink import shrink
 from helpdesk_daemon.ports import Audit, Clock, Due, OutboxStore, Reached, Sent, Transport, pass_by
+from helpdesk_daemon.stages.budget import Budget
 from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.desks import Desks
 
@@ -44,15 +45,16 @@ class Deliver:
         wave: how many mails are on their way at a time; this many acknowledgements are in doubt after
             a crash.
         desks: give the present rules: where refused forwards go, and who is told of a refused answer.
+        budget: how many mails may leave by the minute.
         reached: named moments, for crash tests.
     """
 
     def __init__(
         self, store: OutboxStore, transport: Transport, clock: Clock, db: Lane, wave: int,
-        desks: Callable[[], Desks], reached: Reached = pass_by,
+        desks: Callable[[], Desks], budget: Budget, reached: Reached = pass_by,
     ) -> None:  # fmt: skip
         self._store, self._transport, self._clock, self._db = store, transport, clock, db
-        self._wave, self._desks, self._reached = wave, desks, reached
+        self._wave, self._desks, self._budget, self._reached = wave, desks, budget, reached
         self._log = get("deliver")
         self._stopping = False
         self._failures = 0
@@ -82,15 +84,20 @@ class Deliver:
                 room = 0 if down or self._stopping else self._wave - len(self._flying)
                 if room and not waiting:
                     waiting = await self._db(self._store.due, READ)
-                begun = await self._turn([sent for sent, _ in ended], waiting[:room])
-                waiting, done = waiting[room:], done + len(ended)
+                granted = self._budget.grant(waiting[:room], self._clock.now())
+                short = len(granted) < len(waiting[:room])
+                begun = await self._turn([sent for sent, _ in ended], granted)
+                # While the budget is short, what is due is read anew each time: an alert must not queue behind others.
+                waiting, done = [] if short else waiting[room:], done + len(ended)
                 if down:
                     self.failing, self.refused = str(down), isinstance(down, SignInError)
                     raise down
                 if ended:
                     self._failures, self.failing, self.refused = 0, "", False
                 self._flying |= {asyncio.create_task(self._try(row)) for row in begun}
-                if not self._flying and not ended:  # how a mail ended may have put another one in: look once more
+                if short and not self._flying:
+                    await self.wake.wait(self._budget.wait(self._clock.now()))
+                elif not self._flying and not ended:  # how a mail ended may have put another one in: look once more
                     return done
                 await self._half_landed()
         except BaseException as error:

@@ -74,7 +74,7 @@ def _ticket(message: Message, known: Known, desks: Desks) -> Ticket | None:
     """The ticket a mail is on, or whose mail it returns."""
     if not known.tickets:
         return None
-    if thread := find_thread(message, known, desks.first.signer):
+    if thread := find_thread(message, known, desks.first.signer, desks.first.policy.authserv_id):
         return thread.ticket
     proof = returned_proof(message, desks.first.signer)
     return known.tickets.get(proof[0]) if proof else None

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
+from helpdesk_daemon.mail.message import Address
 from helpdesk_daemon.mail.screen import Kind
 from helpdesk_daemon.outgoing.compose import deliverable
-from helpdesk_daemon.outgoing.limits import Bucket, take
+from helpdesk_daemon.outgoing.limits import ALL_ACKNOWLEDGEMENTS, Bucket, address_scope, take
 from helpdesk_daemon.ports import Audit, Outcome
-from helpdesk_daemon.stages.case import Case
+from helpdesk_daemon.stages.case import Case, Desk
 from helpdesk_daemon.stages.thread import mentioned
 from helpdesk_daemon.tickets.sla import due_at
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
 from helpdesk_daemon.triage.decide import Decision, decide
 from helpdesk_daemon.triage.vote import Vote
 
+MOST_TAKE_PART = 25  # people on the customer's side who get answers: a list of addresses is no conversation
 SEALED = frozenset({"multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"})
 
 
@@ -52,13 +55,18 @@ def open_ticket(case: Case, voted: Vote | None) -> Outcome:
     outgoing = [forward]
     if not withheld:
         outgoing.append(desk.composer.acknowledgement(ticket, message, case.now))
-    people = (screening.requester.email, message.sender.email, *(a.email for a in message.cc))
-    others = tuple(dict.fromkeys(p for p in people if p and p not in desk.policy.own_addresses))
+    people = taking_part(desk, (screening.requester, message.sender, *message.cc))
     return case.outcome(
-        "ticket", screening.reason, ticket=ticket.id, opened=ticket, participants=others, decision=decision,
+        "ticket", screening.reason, ticket=ticket.id, opened=ticket, participants=people, decision=decision,
         message=case.stored(ticket.id, "request"), outgoing=tuple(outgoing), buckets=buckets, breaker=breaker,
         audit=_decided(ticket, decision, withheld),
     )  # fmt: skip
+
+
+def taking_part(desk: Desk, people: Iterable[Address]) -> tuple[str, ...]:
+    """Those of `people` who take part in a ticket on the customer's side, at most `MOST_TAKE_PART`."""
+    foreign = (p.email for p in people if p.email and not desk.policy.is_own(p.email))
+    return tuple(dict.fromkeys(foreign))[:MOST_TAKE_PART]
 
 
 def _ticket(case: Case, decision: Decision) -> Ticket:
@@ -85,9 +93,11 @@ def _may_acknowledge(case: Case, ticket: Ticket, decision: Decision) -> tuple[di
         return {}, "", f"it is older than {case.desk.ack_max_age.total_seconds() / 3600:g} hours"
     if not deliverable(ticket.requester_email):
         return {}, "", f"{ticket.requester_email!r} cannot be written to"
-    scopes = {f"address:{ticket.requester_email}": limits.address, "all": limits.total}
+    if case.desk.is_colleague(ticket.requester_email):
+        return {}, "", f"{ticket.requester_email} is a mailbox of our own people"
+    scopes = {address_scope(ticket.requester_email): limits.address, ALL_ACKNOWLEDGEMENTS: limits.total}
     buckets, empty = take(case.known.buckets, scopes, now)
-    opens = empty == "all" and not case.known.breaker_open
+    opens = empty == ALL_ACKNOWLEDGEMENTS and not case.known.breaker_open
     breaker = f"more than {limits.total.burst} acknowledgements at once" if opens else ""
     return buckets, breaker, f"limit of automatic mail reached ({empty.partition(':')[0]})" if empty else ""
 

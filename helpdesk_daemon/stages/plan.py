@@ -8,6 +8,7 @@ from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.screen import Kind
 from helpdesk_daemon.ports import Arrival, Known, Outcome
 from helpdesk_daemon.stages.bounces import bounced
+from helpdesk_daemon.stages.bounds import bounded
 from helpdesk_daemon.stages.case import Case
 from helpdesk_daemon.stages.opening import open_ticket
 from helpdesk_daemon.stages.replies import agent_reply, append, customer_reply
@@ -26,12 +27,17 @@ def opens_ticket(case: Case) -> bool:
 
 
 def plan(case: Case, voted: Vote | None) -> Outcome:
-    """What a mail becomes.
+    """What a mail becomes, within the limits of what one may cause.
 
     Args:
         case: the mail, screened and threaded.
         voted: the vote where a ticket opens; None when the model or index was not available.
     """
+    return bounded(case, _becomes(case, voted))
+
+
+def _becomes(case: Case, voted: Vote | None) -> Outcome:
+    """The room that a mail goes to, first match."""
     if _copied(case):
         return case.outcome("ignored", f"copy of arrival {case.known.digests[case.arrival.digest]}")
     kind = case.screening.kind

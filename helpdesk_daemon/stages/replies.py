@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from helpdesk_daemon.mail.authentication import dmarc_failed
+from helpdesk_daemon.mail.authentication import doubtful_sender
 from helpdesk_daemon.mail.body import own_text
 from helpdesk_daemon.mail.message import Address
 from helpdesk_daemon.outgoing.compose import deliverable
 from helpdesk_daemon.outgoing.limits import take
 from helpdesk_daemon.ports import Audit, Change, Outcome
 from helpdesk_daemon.stages.case import Case
+from helpdesk_daemon.stages.opening import MOST_TAKE_PART, taking_part
 from helpdesk_daemon.stages.thread import Thread
 from helpdesk_daemon.tickets.ticket import State, Ticket
 from helpdesk_daemon.triage.rules import Department
@@ -30,15 +31,28 @@ def customer_reply(case: Case, thread: Thread) -> Outcome:
     reopens = case.screening.reopen or not closed
     state = State.OPEN if reopens and ticket.state in (State.WAITING, State.CLOSED) else None
     confidence, rule = case.known.confidence.get(ticket.id, (0.0, "default"))
-    forward = case.desk.composer.follow_up(ticket, message, confidence, rule, case.now)
-    change = Change(ticket.id, state, message.message_id or None, participants=(message.sender.email,))
-    lines = [Audit("reply.received", {"how": thread.how, "from": message.sender.email}, ticket.id)]
+    here = case.known.participants.get(ticket.id, set())
+    stranger = message.sender.email not in here
+    doubt = doubtful_sender(message, case.desk.policy.authserv_id) or (
+        f"{message.sender.email} has not taken part in this ticket, and does not get your answer" if stranger else ""
+    )
+    forward = case.desk.composer.follow_up(ticket, message, confidence, rule, case.now, doubt)
+    joins = _joining(case, here) if thread.signed and not doubt else ()
+    change = Change(ticket.id, state, message.message_id or None, participants=joins)
+    detail = {"how": thread.how, "from": message.sender.email, "takes_part": not stranger, "doubt": doubt}
+    lines = [Audit("reply.received", detail, ticket.id)]
     if closed and state:
         lines.append(Audit("ticket.reopened", {"by": message.sender.email}, ticket.id))
     return case.outcome(
         "reply", thread.how, ticket=ticket.id, change=change, message=case.stored(ticket.id, "reply"),
         outgoing=(forward,), audit=tuple(lines),
     )  # fmt: skip
+
+
+def _joining(case: Case, here: set[str]) -> tuple[str, ...]:
+    """Those on copy of a participant's mail, who get answers from now on, as far as there is room."""
+    people = taking_part(case.desk, case.message.cc)
+    return tuple(p for p in people if p not in here)[: max(MOST_TAKE_PART - len(here), 0)]
 
 
 def _department(case: Case, ticket: Ticket) -> Department:
@@ -51,8 +65,8 @@ def agent_reply(case: Case, ticket: Ticket) -> Outcome:
     answers = (department, case.desk.routing.triage.department)  # triage may answer whatever reached it
     if not any(d.has_agent(message.sender.email) for d in answers):
         return _hold(case, ticket, f"{message.sender.email} is not an agent of {department.name}")
-    if dmarc_failed(message.headers, case.desk.policy.authserv_id):
-        return _hold(case, ticket, "it fails DMARC, so its sender may be forged")
+    if doubt := doubtful_sender(message, case.desk.policy.authserv_id):
+        return _hold(case, ticket, doubt)
     if COMMAND.match(message.new_text):
         return _hold(case, ticket, "it begins with a # word")
     if not own_text(message.text, message.html) and not message.attachments:

@@ -7,6 +7,7 @@ import contextlib
 import re
 from dataclasses import dataclass
 
+from helpdesk_daemon.mail.authentication import doubtful_sender
 from helpdesk_daemon.mail.message import Attachment, Message
 from helpdesk_daemon.mail.references import Claims, claims
 from helpdesk_daemon.ports import Known
@@ -27,11 +28,13 @@ class Thread:
         ticket: the ticket.
         party: whose side the evidence was made for.
         how: the evidence, in words.
+        signed: it carries our signature; else the sender's name had to vouch for it.
     """
 
     ticket: Ticket
     party: Party
     how: str
+    signed: bool = False
 
 
 def claimed_tickets(found: Claims, signer: Signer) -> tuple[str, ...]:
@@ -41,11 +44,11 @@ def claimed_tickets(found: Claims, signer: Signer) -> tuple[str, ...]:
     return tuple(dict.fromkeys([s[0] for s in signed if s] + [t for t in spoken if t]))
 
 
-def find_thread(message: Message, known: Known, signer: Signer) -> Thread | None:
+def find_thread(message: Message, known: Known, signer: Signer, authserv_id: str = "") -> Thread | None:
     """The ticket a mail belongs to, None when it proves none.
 
-    A tracking ID in the subject counts only from someone who takes part in the ticket: it is printed
-    in every mail and may be guessed at or passed on.
+    A tracking ID in the subject and the Message-ID of somebody else's mail count only from a sender who takes
+    part in the ticket, and whom nothing makes doubtful: both are printed in many mails, may be guessed at or passed on.
     """
     found = claims(message)
     for source, verified in (
@@ -55,22 +58,26 @@ def find_thread(message: Message, known: Known, signer: Signer) -> Thread | None
         for proof in verified:
             if proof and proof[0] in known.tickets:
                 party = Party.AGENT if proof[1] == Party.AGENT else Party.CUSTOMER
-                return Thread(known.tickets[proof[0]], party, source)
-    for identifier in found.answers:
-        ticket = known.by_message_id.get(identifier)
-        if ticket in known.tickets:
-            return Thread(known.tickets[ticket], Party.CUSTOMER, "known Message-ID")
-    for spoken in found.tracking:
-        ticket = read_tracking_id(spoken)
-        if ticket in known.tickets and message.sender.email in known.participants.get(ticket, ()):
-            return Thread(known.tickets[ticket], Party.CUSTOMER, "tracking ID in the subject, from a participant")
+                return Thread(known.tickets[proof[0]], party, source, signed=True)
+    named = _unsigned(found, known)
+    if not named or doubtful_sender(message, authserv_id):
+        return None
+    for ticket, source in named:
+        if message.sender.email in known.participants.get(ticket, ()):
+            return Thread(known.tickets[ticket], Party.CUSTOMER, f"{source}, from a participant")
     return None
 
 
+def _unsigned(found: Claims, known: Known) -> list[tuple[str, str]]:
+    """Tickets that a mail names without our signature, with the evidence in words, the strongest first."""
+    answered = [(known.by_message_id.get(identifier, ""), "known Message-ID") for identifier in found.answers]
+    spoken = [(read_tracking_id(t), "tracking ID in the subject") for t in found.tracking]
+    return [(ticket, source) for ticket, source in (*answered, *spoken) if ticket in known.tickets]
+
+
 def mentioned(message: Message, known: Known) -> str:
-    """A ticket the subject names without proof; a new ticket is linked to it. Empty for none."""
-    spoken = (read_tracking_id(t) for t in claims(message).tracking)
-    return next((t for t in spoken if t in known.tickets), "")
+    """A ticket that a mail names without proof; a new ticket is linked to it. Empty for none."""
+    return next((ticket for ticket, _ in _unsigned(claims(message), known)), "")
 
 
 def returned_proof(message: Message, signer: Signer) -> tuple[str, Party] | None:

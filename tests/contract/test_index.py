@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,13 +13,35 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from helpdesk_daemon.adapters.index_exact import ExactIndex
+from helpdesk_daemon.adapters.index_guarded import NOT_CHECKED
 from helpdesk_daemon.ports import Example, VectorIndex
 from helpdesk_daemon.triage.vote import Vectors
+from tests.harness.endee import EndeeServer
+from tests.harness.endee_index import genuine, synced
+
+GENUINE = os.environ.get("HELPDESK_TEST_ENDEE_URL", "")
+KINDS = ["exact", "endee v1", "endee v2", *(["genuine endee"] if GENUINE else [])]
 
 
-@pytest.fixture
-def index() -> VectorIndex:
-    return ExactIndex()
+@pytest.fixture(params=KINDS)
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorIndex]:
+    if request.param == "exact":
+        yield ExactIndex()
+    elif request.param == "genuine endee":
+        with genuine(tmp_path, GENUINE) as index:
+            yield index
+            assert index.trouble in ("", NOT_CHECKED), "all that was asked was answered by the server"
+    else:
+        with EndeeServer(int(request.param[-1])) as server, synced(tmp_path, server.url, server.token) as index:
+            yield index
+            assert index.trouble in ("", NOT_CHECKED), "all that was asked was answered by the server"
+
+
+def test_the_answers_of_this_suite_come_from_the_server(tmp_path: Path) -> None:
+    with EndeeServer() as server, synced(tmp_path, server.url, server.token) as index:
+        fill(index, SPREAD)
+        index.search(SPREAD, 3)
+        assert index.answered == 5
 
 
 def vectors(*rows: tuple[float, ...]) -> Vectors:

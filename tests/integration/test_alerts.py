@@ -10,7 +10,7 @@ from pathlib import Path
 
 from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.store.engine import open_engine
-from helpdesk_daemon.adapters.store.operate import release_breaker
+from helpdesk_daemon.adapters.store.holding import release_breaker
 from helpdesk_daemon.app import App, Parts, running
 from helpdesk_daemon.errors import HelpdeskError
 from helpdesk_daemon.settings import load_settings

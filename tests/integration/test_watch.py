@@ -15,14 +15,17 @@ from sqlalchemy import event
 
 from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.smtp import Relay, SmtpTransport
+from helpdesk_daemon.adapters.store.holding import release_breaker
 from helpdesk_daemon.adapters.store.incidents import Incidents
-from helpdesk_daemon.adapters.store.operate import release_breaker, retry_quarantined
+from helpdesk_daemon.adapters.store.index_ledger import IndexLedger
+from helpdesk_daemon.adapters.store.operate import retry_quarantined
 from helpdesk_daemon.adapters.webhook import HttpWebhook, signature
 from helpdesk_daemon.conditions import CONDITIONS, Condition, Look, look_for_trouble
 from helpdesk_daemon.errors import SignInError, TransientError, Unreachable
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.ports import Audit, Quota, Sent, Trouble
 from helpdesk_daemon.settings import load_settings
+from helpdesk_daemon.stages.budget import Budget
 from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.desks import Desks
 from helpdesk_daemon.stages.incidents import CALM
@@ -53,7 +56,7 @@ class Bench:
         self.lane = Lane("db")
         transport = SmtpTransport(Relay("127.0.0.1", smtp_port, "none", "", lambda: "", 5))
         self.deliver = Deliver(
-            self.db.outbox, transport, self.clock, self.lane, 16, lambda: Desks({"support": self.desk})
+            self.db.outbox, transport, self.clock, self.lane, 16, lambda: Desks({"support": self.desk}), Budget(None)
         )
         self.webhook = HttpWebhook(lambda: hook.url if hook else "", lambda: SECRET, 0.5)
         self.watch = self.start()
@@ -185,6 +188,15 @@ def _fill(used: int) -> Act:
     return act
 
 
+def _copy(bench: Bench) -> IndexLedger:
+    return IndexLedger(bench.db.engine, bench.clock)
+
+
+def _distrust(bench: Bench) -> None:
+    bench.settings.index.kind = "endee"
+    _copy(bench).found_bad("no route")
+
+
 def _nothing(bench: Bench) -> None:
     """Time mends it."""
 
@@ -210,6 +222,8 @@ CASES: dict[str, tuple[Act, Act, Act, float, str]] = {
                      lambda b: release_breaker(b.db.engine, b.clock), 0.5, "helpdesk-daemon outbox release"),
     "arrivals.waiting": (lambda b: b.db.arrive(1), _nothing, _decide, 15, "waiting for 15 minutes"),
     "model.failing": (_say("model", "no such file"), _nothing, _say("model", ""), 1.5, "no such file"),
+    "index.failing": (_distrust, lambda b: _copy(b).found_bad("no route"), lambda b: _copy(b).found_good(9, 1.0), 2.5,
+                      "Endee is not asked: no route"),
     "disk.full": (_disk(1e12), _nothing, _disk(1), 1.5, "MB are free"),
 }  # fmt: skip
 

@@ -26,7 +26,7 @@ from helpdesk_daemon.adapters.store.schema import (
     suppressions,
     tickets,
 )
-from helpdesk_daemon.outgoing.limits import Bucket
+from helpdesk_daemon.outgoing.limits import Bucket, scopes_of
 from helpdesk_daemon.ports import Arrival, Clock, Known, Outcome, Question
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
 
@@ -107,7 +107,9 @@ class Decisions:
         with transaction(self._engine) as connection:
             for ids in _chunks(i for q in questions for i in q.message_ids):
                 for row in connection.execute(
-                    select(messages.c.message_id, messages.c.ticket).where(messages.c.message_id.in_(ids))
+                    select(messages.c.message_id, messages.c.ticket)
+                    .where(messages.c.message_id.in_(ids))
+                    .order_by(messages.c.id)  # the first to carry an identifier keeps it
                 ):
                     found.by_message_id.setdefault(row.message_id, row.ticket)
             wanted = [*(t for q in questions for t in q.tickets), *found.by_message_id.values()]
@@ -120,12 +122,8 @@ class Decisions:
                     .order_by(arrivals.c.id)
                 ):
                     found.digests.setdefault(row.digest, row.id)
-            scopes = [
-                "all",
-                *(f"address:{a}" for q in questions for a in q.addresses),
-                *(f"ticket:{t}" for t in wanted),
-            ]
-            for chunk in _chunks(scopes):
+            people = list(dict.fromkeys(a for q in questions for a in q.addresses))
+            for chunk in _chunks(scopes_of(people, wanted)):
                 for row in connection.execute(select(auto_replies).where(auto_replies.c.scope.in_(chunk))):
                     found.buckets[row.scope] = Bucket(row.tokens, row.at)
             for chunk in _chunks(a for q in questions for a in q.addresses):

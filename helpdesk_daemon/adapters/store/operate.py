@@ -8,22 +8,10 @@ from sqlalchemy import Engine, select, update
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, breakers, suppressions
+from helpdesk_daemon.adapters.store.schema import arrivals, suppressions
 from helpdesk_daemon.ports import Audit, Clock
 
 OPERATOR = "operator"
-
-
-def release_breaker(engine: Engine, clock: Clock, actor: str = OPERATOR) -> bool:
-    """Close the circuit breaker, so that held mail leaves; False when it was not open."""
-    now = clock.now()
-    with transaction(engine) as connection:
-        closed = connection.execute(
-            update(breakers).where(breakers.c.released_at.is_(None)).values(released_at=now, released_by=actor)
-        ).rowcount
-        if closed:
-            audit.append(connection, [Audit("breaker.released", {}, actor=actor)], now)
-    return bool(closed)
 
 
 def retry_quarantined(engine: Engine, clock: Clock, numbers: Sequence[int], actor: str = OPERATOR) -> list[int]:

@@ -26,11 +26,12 @@ _mark_sent = (
 
 
 def outbox_row(mail: Outgoing, arrival: int | None, now: datetime) -> Mapping[str, object]:
-    """A new row for a mail that waits to be sent."""
+    """A new row for a mail that waits to be sent, or for a person to let it go."""
     return {
         "kind": mail.kind, "ticket": mail.ticket, "arrival": arrival, "mailbox": mail.mailbox, "sender": mail.sender,
-        "recipient": mail.recipient, "message_id": mail.message_id, "state": "pending", "attempts": 0,
-        "next_attempt_at": now, "created_at": now, "size": len(mail.mime), "mime": mail.mime,
+        "recipient": mail.recipient, "message_id": mail.message_id, "state": "held" if mail.held else "pending",
+        "attempts": 0, "next_attempt_at": now, "created_at": now, "last_reply": mail.held, "size": len(mail.mime),
+        "mime": mail.mime,
     }  # fmt: skip
 
 
@@ -61,7 +62,7 @@ class Outbox:
                 select(outbox, tickets.c.address)
                 .select_from(outbox.outerjoin(tickets, tickets.c.id == outbox.c.ticket))
                 .where(self._ours, outbox.c.state.in_(WAITING), outbox.c.next_attempt_at <= now)
-                .order_by(outbox.c.next_attempt_at, outbox.c.id)
+                .order_by(outbox.c.kind.not_in(list(UNHELD)), outbox.c.next_attempt_at, outbox.c.id)
                 .limit(limit)
             )
             rows = connection.execute(_unheld(connection, wanted)).all()

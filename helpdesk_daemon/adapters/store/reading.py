@@ -86,6 +86,12 @@ def outbox_list(engine: Engine, states: Sequence[str], limit: int) -> list[Row]:
     return _rows(engine, wanted.where(outbox.c.state.in_(states)) if states else wanted)
 
 
+def outgoing(engine: Engine, number: int) -> tuple[Row, bytes] | None:
+    """One outgoing mail: its row, and its bytes as they leave; None when there is no such mail."""
+    found = _rows(engine, select(outbox).where(outbox.c.id == number))
+    return (found[0], found[0].pop("mime") or b"") if found else None
+
+
 def arrival_list(engine: Engine, states: Sequence[str], limit: int) -> list[Row]:
     """Received mails with where they ended and why, newest first; all states when none is named."""
     columns = [c for c in arrivals.c if c.name != "raw"]

@@ -214,6 +214,28 @@ examples = Table(
     Column("vector", LargeBinary),
 )
 
+index_target = Table(
+    "index_target",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("place", Text, nullable=False),
+    Column("epoch", Text, nullable=False, default=""),
+    Column("dimension", Integer, nullable=False, default=0),
+    Column("trouble", Text, nullable=False, default=""),
+    Column("since", Moment, nullable=False),
+    Column("checked_at", Moment),
+    Column("count", Integer),
+    Column("recall", Float),
+)
+
+index_entries = Table(
+    "index_entries",
+    metadata,
+    Column("example", Integer, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("sent_at", Moment),
+)
+
 cursors = Table(
     "cursors",
     metadata,
