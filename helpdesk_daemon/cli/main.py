@@ -29,6 +29,7 @@ COMMANDS = {
     "incidents": "alerts:incidents",
     "alerts": "alerts:alerts",
     "audit": "audit:audit",
+    "erase": "erase:erase",
     "index": "index:index",
     "model": "model:model",
     "sign-in": "sign_in:sign_in",

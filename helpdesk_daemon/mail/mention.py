@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from helpdesk_daemon.mail.charset import decode
 from helpdesk_daemon.mail.entity import Budget, Entity, read_entity
 from helpdesk_daemon.mail.headers import decode_words
 from helpdesk_daemon.mail.parse import parse
@@ -51,12 +50,13 @@ class Mention:
         content = part.content()
         if kind == "message/rfc822" and depth < DEEP:
             return self.in_mail(content, depth + 1)
-        return self._in_bytes(content, part.kind.get("charset"))
+        return self._in_bytes(content)
 
-    def _in_bytes(self, content: bytes, charset: str = "") -> bool:
-        if self.in_text(content.decode("latin-1")):
-            return True
-        return b"\x00" in content[:200] and self.in_text(decode(content, charset)[0])
+    def _in_bytes(self, content: bytes) -> bool:
+        """Whether bytes in any charset mention it: addresses are ASCII, and UTF-16 puts a zero beside each letter."""
+        if b"\x00" in content:
+            content = content.removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").replace(b"\x00", b"")
+        return self.in_text(content.decode("latin-1"))
 
 
 def _all(entity: Entity) -> list[Entity]:
