@@ -6,7 +6,8 @@ import json
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,6 @@ from tests.harness.mails import mail
 from tests.harness.sink import Sink
 from tests.harness.world import ROOT, check_reconciles, child, rows, write_settings
 from tests.integration.conftest import once
-from tests.integration.test_failures import until
 
 MAILS = 120
 
@@ -61,13 +61,13 @@ def test_backups_under_load_restore_to_a_state_that_verifies_and_reconciles(
     process = child(settings, "run")
     made = []
     try:
-        until(lambda: (settings.parent / "data" / "helpdesk.db").exists() and decided(settings.parent) > 5)
+        wait_for(lambda: (settings.parent / "data" / "helpdesk.db").exists() and decided(settings.parent) > 5)
         for number in range(3):
             for more in range(10):
                 deliver(inbox, mail(MAILS + 10 * number + more))
             made.append(tmp_path / f"backup-{number}.tar.gz")
             run(settings, "backup", made[-1])
-        until(lambda: decided(settings.parent) == MAILS + 30)
+        wait_for(lambda: decided(settings.parent) == MAILS + 30)
     finally:
         process.terminate()
         process.wait(30)
@@ -81,6 +81,14 @@ def test_backups_under_load_restore_to_a_state_that_verifies_and_reconciles(
         check_reconciles(restored)
         assert rows(restored, "select count(*) as n from tickets") == [{"n": MAILS + 30}]
         assert verdict(restored).problem == ""
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    for _ in range(1_200):
+        if done():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come about")
 
 
 def decided(folder: Path) -> int:
@@ -257,7 +265,8 @@ def test_migrate_says_whether_the_schema_is_as_a_new_one(backed_up: tuple[Path, 
     done = CliRunner().invoke(cli, ["--settings", str(settings), "migrate", "--check", "--json"])
     assert done.exit_code == 1
     assert json.loads(done.stdout)["differences"] == [
-        "index outbox_mime is missing", "trigger audit_log_no_update is missing", "table mine is none of this program's",
+        "index outbox_mime is missing", "trigger audit_log_no_update is missing",
+        "table mine is none of this program's",
     ]  # fmt: skip
 
 

@@ -197,7 +197,8 @@ def _manifest(source: Path, members: Members) -> Manifest:
     if (read := members.get(MANIFEST)) is None:
         raise HelpdeskError(f"{source} is no backup: it holds no {MANIFEST}")
     try:
-        values = json.loads(_stream(read).read())
+        with _stream(read) as stream:
+            values = json.loads(stream.read())
         if values["format"] > FORMAT:
             raise HelpdeskError(f"{source} was made by a newer version, {values['version']}: upgrade helpdesk-daemon")
         return Manifest(**values | {"left_out": tuple(values["left_out"])})
