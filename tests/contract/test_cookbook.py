@@ -70,8 +70,8 @@ def small(db: Database) -> sqlite3.Connection:
     for name, actor, category, confidence, rule, hours in DECISIONS:
         insert(connection, "decisions", ticket=name, at=at(hours), actor=actor, category=category,
                confidence=confidence, needs_review=0, review_reason="low confidence" if name == B else "",
-               department="", priority="Medium", sla_hours=24, tags="[]", rule=rule, set_by="{}", neighbours="[]", model="",
-               rules_version="")  # fmt: skip
+               department="", priority="Medium", sla_hours=24, tags="[]", rule=rule, set_by="{}", neighbours="[]",
+               model="", rules_version="")  # fmt: skip
     for number, hours, state, reason, name in ARRIVALS:
         insert(connection, "arrivals", id=number, mailbox="support", folder="INBOX", uidvalidity=1, uid=str(number),
                received_at=at(hours), fetched_at=at(hours), size=1, truncated=0, message_id="",
@@ -82,8 +82,8 @@ def small(db: Database) -> sqlite3.Connection:
     for number, kind, arrival, state, hours, sent in OUTBOX:
         insert(connection, "outbox", id=number, kind=kind, ticket="", arrival=arrival, sender="",
                recipient="x@y.example", message_id=f"<{number}@helpdesk.example>", state=state, attempts=1,
-               next_attempt_at=at(hours), created_at=at(hours), sent_at=None if sent is None else at(hours, sent), last_reply="no",
-               size=1)  # fmt: skip
+               next_attempt_at=at(hours), created_at=at(hours),
+               sent_at=None if sent is None else at(hours, sent), last_reply="no", size=1)  # fmt: skip
     connection.commit()
     with transaction(db.engine) as writing:
         audit.append(writing, [Audit("ticket.opened", {}, A), Audit("ticket.decided", {}, A, "rules"),
