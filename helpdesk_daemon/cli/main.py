@@ -29,6 +29,7 @@ COMMANDS = {
     "incidents": "alerts:incidents",
     "alerts": "alerts:alerts",
     "audit": "audit:audit",
+    "keys": "keys:keys",
     "erase": "erase:erase",
     "backup": "backup:backup",
     "restore": "backup:restore",

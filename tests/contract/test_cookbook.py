@@ -44,8 +44,8 @@ ARRIVALS = (
 )  # fmt: skip
 # Number, kind, arrival, state, created in hours from now, seconds until sent.
 OUTBOX = (
-    (1, "forward", 2, "sent", -72, 500), (2, "forward", 5, "sent", -22, 10), (3, "acknowledgement", 5, "sent", -22, 4),
-    (4, "forward", 4, "failed", -26, None),
+    (1, "forward", 2, "sent", -72, 500), (2, "forward", 4, "failed", -26, None), (3, "forward", 5, "sent", -22, 10),
+    (4, "acknowledgement", 5, "sent", -22, 4),
 )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ ANSWERS: dict[int, tuple[Callable[[list[tuple[Any, ...]]], Any], Any]] = {
     12: (whole, [(0.8, 3, 1.0), (0.4, 2, 0.5)]),
     13: (lambda rows: [row[:3] for row in rows],
          [("ignored", "an automatic reply", 2), ("quarantined", "it breaks", 1)]),
-    14: (first, [4]),
+    14: (first, [2]),
     15: (lambda rows: [row[:2] for row in rows], [("suppressed", 1)]),
     16: (whole, [(TECHNICAL, 1, 30.0, 0.0), (BILLING, 1, 6.0, 100.0)]),
     17: (whole, [(KEN, 2, 1), (ZOE, 2, 1)]),

@@ -211,6 +211,9 @@ def remove(engine: Engine, clock: Clock, address: str, found: Found, digest: str
 def _remove_rows(connection: Connection, address: str, found: Found) -> None:
     _delete(connection, outbox.c.id, found.outbox)
     _delete(connection, examples.c.id, found.examples)
+    for column in (tickets.c.linked_to, tickets.c.merged_into):
+        for chunk in _chunks(found.tickets):
+            connection.execute(update(tickets).where(column.in_(chunk)).values({column: ""}))
     for column in (messages.c.ticket, decisions.c.ticket, participants.c.ticket, tickets.c.id):
         _delete(connection, column, found.tickets)
     _delete(connection, auto_replies.c.scope, [f"ticket:{ticket}" for ticket in found.tickets])
