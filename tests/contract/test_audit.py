@@ -17,6 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.adapters.store.migrate import SCRIPTS, migrate
+from helpdesk_daemon.adapters.store.reading import audit_end, audit_tail
+from helpdesk_daemon.adapters.store.schema import iso
 from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.ports import Audit
 from tests.contract.rows import CUSTOMER, START, Database
@@ -286,6 +288,18 @@ def test_an_address_as_actor_stands_where_it_can_be_erased(db: Database) -> None
     assert db.rows("select actor, detail from v_audit") == [
         {"actor": "person", "detail": f'{{"to": "x", "actor": "{CUSTOMER}"}}'}
     ]
+
+
+def test_following_gives_what_is_beyond_a_row_oldest_first(db: Database) -> None:
+    write(db, 5)
+    assert audit_end(db.engine) == 5
+    assert [row["seq"] for row in audit_tail(db.engine, 2)] == [4, 5]
+    assert [row["seq"] for row in audit_tail(db.engine, 2, after=2)] == [3, 4]
+    assert [row["seq"] for row in audit_tail(db.engine, 9, after=2, since=iso(START + timedelta(days=3)))] == [4, 5]
+    assert audit_tail(db.engine, 9, after=5) == []
+    with transaction(db.engine) as connection:
+        audit.empty_details(connection, [5])
+    assert audit_tail(db.engine, 1)[0]["detail"] is None
 
 
 # --- older files ---------------------------------------------------------------------------------

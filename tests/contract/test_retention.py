@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
+from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.arrivals import pack, unpack
-from helpdesk_daemon.adapters.store.engine import transaction
+from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.adapters.store.retention import Retention
-from helpdesk_daemon.errors import StoreError
+from helpdesk_daemon.app import Parts, running
+from helpdesk_daemon.errors import ConfigError, StoreError
 from helpdesk_daemon.lanes import Lane
+from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.stages.retain import Retain
-from tests.contract.rows import START, Database, ignored
+from tests.contract.rows import START, Database, Hands, ignored
+from tests.harness.fakes import HashEmbedder
+from tests.harness.mails import mail
 
 OLD = timedelta(days=30)
 
@@ -183,3 +189,37 @@ def test_a_retained_mail_is_recognised_when_it_comes_again(db: Database) -> None
     sweep(db, "raw", "bodies")
     assert db.arrive(1) != []
     assert db.one("select count(*) from arrivals") == 1
+
+
+@pytest.mark.parametrize(("line", "words"), [
+    ("raw_days = 3", "retention.raw_days"), ("audit_days = -1", "7 and more"), ("body_days = 'x'", "body_days"),
+    ("days = 9", "retention.days"),
+])  # fmt: skip
+def test_a_retention_that_is_none_is_refused_with_its_key(tmp_path: Path, line: str, words: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(f"[retention]\n{line}\n")
+    with pytest.raises(ConfigError, match=words):
+        load_settings(file)
+
+
+def test_the_daemon_forgets_as_it_is_told(tmp_path: Path) -> None:
+    file, inbox = tmp_path / "settings.toml", tmp_path / "inbox"
+    file.write_text(
+        f'data_dir = "data"\n[[mailbox]]\nurl = "maildir:{inbox}"\nstart = "all"\n'
+        f'[smtp]\nurl = "maildir:{tmp_path}/out"\n[retention]\nraw_days = 7\n'
+    )
+    deliver(inbox, mail(1))
+    clock = Hands(datetime.now(UTC))
+    for _ in range(2):
+        with running(load_settings(file), Parts(embedder=HashEmbedder(), clock=clock)) as (app, runner):
+            runner.run(app.once())
+        clock.turn(days=8)
+    engine = open_engine(tmp_path / "data" / "helpdesk.db")
+    with transaction(engine) as connection:
+        left = connection.exec_driver_sql("select count(raw), count(*) from arrivals").one()
+        told = (
+            connection.exec_driver_sql("select detail from v_audit where event = 'retention.applied'").scalars().all()
+        )
+    engine.dispose()
+    assert tuple(left) == (0, 1)
+    assert [json.loads(detail) for detail in told] == [{"raw": 3}]

@@ -155,6 +155,14 @@ def test_the_log_verifies_and_the_ledger_reconciles(world: tuple[Path, Path, Sin
     check_reconciles(settings.parent)
 
 
+def test_a_backup_made_after_holds_nothing_of_it(world: tuple[Path, Path, Sink]) -> None:
+    settings, _, _ = world
+    receipt(settings)
+    target = settings.parent / "backup"
+    assert CliRunner().invoke(cli, ["--settings", str(settings), "backup", str(target)]).exit_code == 0
+    assert leftovers(target, *WORDS) == []
+
+
 def test_a_dry_run_changes_nothing_and_says_the_same(world: tuple[Path, Path, Sink]) -> None:
     settings, _, _ = world
     connection = sqlite3.connect(settings.parent / "data" / "helpdesk.db")

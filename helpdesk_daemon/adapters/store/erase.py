@@ -216,8 +216,10 @@ def _remove_rows(connection: Connection, address: str, found: Found) -> None:
             connection.execute(update(tickets).where(column.in_(chunk)).values({column: ""}))
     for column in (messages.c.ticket, decisions.c.ticket, participants.c.ticket, tickets.c.id):
         _delete(connection, column, found.tickets)
-    _delete(connection, auto_replies.c.scope, [f"ticket:{ticket}" for ticket in found.tickets])
-    connection.execute(delete(auto_replies).where(func.lower(auto_replies.c.scope).like(f"%:{address}")))
+    for kind in ("ticket", "conversation", "told:ticket", "told:conversation"):
+        _delete(connection, auto_replies.c.scope, [f"{kind}:{ticket}" for ticket in found.tickets])
+    scope = func.lower(auto_replies.c.scope)
+    connection.execute(delete(auto_replies).where(scope.endswith(f":{address}", autoescape=True)))
     for column in (participants.c.email, suppressions.c.email):
         connection.execute(delete(column.table).where(func.lower(column) == address))
 
