@@ -21,6 +21,7 @@ from helpdesk_daemon.ports.records import (
     changed,
     difference,
 )
+from helpdesk_daemon.ports.retention import RetentionStore
 from helpdesk_daemon.ports.sending import SentFolder, Transport
 from helpdesk_daemon.ports.store import ArrivalStore, CopyStore, DecisionStore, ExampleStore, OutboxStore
 
@@ -55,6 +56,7 @@ __all__ = [
     "Question",
     "Quota",
     "Reached",
+    "RetentionStore",
     "Sent",
     "SentFolder",
     "SlowTicket",
