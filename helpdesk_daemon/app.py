@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
@@ -59,8 +59,12 @@ from helpdesk_daemon.wiring import (
     sent_folder_of,
     tokens_of,
     transport_of,
+    web_of,
     webhook_of,
 )
+
+if TYPE_CHECKING:
+    from helpdesk_daemon.web.server import Web
 
 GRACE = 5.0  # seconds that a stage may take to end what it has in hand
 CATCH_UP = 30.0  # seconds that `once` spends on the index after the mail
@@ -84,6 +88,7 @@ class App:
     Args:
         settings: what the operator wants.
         parts: adapters to use instead of the configured ones.
+        serves: whether it is to `run`, so that the pages are served where `[web]` is enabled.
 
     Raises:
         ConfigError: settings, rules or keys are not usable; nothing was started.
@@ -91,7 +96,7 @@ class App:
         AlreadyRunning: another process runs the stages on this data folder.
     """
 
-    def __init__(self, settings: Settings, parts: Parts | None = None) -> None:
+    def __init__(self, settings: Settings, parts: Parts | None = None, serves: bool = False) -> None:
         parts = parts or Parts()
         self.settings, self.clock = settings, parts.clock
         routings = routings_of(settings)
@@ -131,6 +136,8 @@ class App:
             self._look, Incidents(self.engine, self.clock), lambda: self.desks.first, webhook, self.clock,
             self.db, self._outgoing,
         )  # fmt: skip
+        self.web = [web_of(settings, self.engine, self.clock, self.signer, lambda: self.desks, self._typed)] if (
+            settings.web.enabled and serves) else []  # fmt: skip
         self._since: datetime | None = None
         self._log = get("app")
         self._stop = asyncio.Event()
@@ -160,6 +167,11 @@ class App:
                 folder = sent_folder_of(box, self.clock, tokens)
                 stages.append(Copies(folder, store, self.clock, lane, self.db, parts.reached))
         return stages
+
+    def _typed(self) -> None:
+        """Tell the stages that something came by a page."""
+        self.decide.wake()
+        self._outgoing()
 
     def _outgoing(self) -> None:
         """Tell the stages that send that there is mail."""
@@ -234,8 +246,8 @@ class App:
         """
         loop = asyncio.get_running_loop()
         self._since = self.clock.now()
-        stages: list[Ingest | Decide | Deliver | Copies | Watch | KeepIndex] = [
-            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch, *self.keepers,
+        stages: list[Ingest | Decide | Deliver | Copies | Watch | KeepIndex | Web] = [
+            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch, *self.keepers, *self.web,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
@@ -295,6 +307,8 @@ class App:
         for deliver in self.delivers:
             await deliver.close()
         await self.watch.close()
+        for web in self.web:
+            await web.close()
         for keeper in self.keepers:
             await keeper.close()
         connected: list[Ingest | Copies] = [*self.ingests, *self.copies]
@@ -308,10 +322,12 @@ class App:
 
 
 @contextmanager
-def running(settings: Settings, parts: Parts | None = None) -> Iterator[tuple[App, asyncio.Runner]]:
+def running(
+    settings: Settings, parts: Parts | None = None, serves: bool = False
+) -> Iterator[tuple[App, asyncio.Runner]]:
     """An App and the loop it lives on, both closed at the end."""
     with asyncio.Runner() as runner:
-        app = App(settings, parts)
+        app = App(settings, parts, serves)
         try:
             yield app, runner
         finally:

@@ -29,6 +29,8 @@ COMMANDS = {
     "incidents": "alerts:incidents",
     "alerts": "alerts:alerts",
     "audit": "audit:audit",
+    "web": "web:web",
+    "tokens": "tokens:tokens",
     "index": "index:index",
     "model": "model:model",
     "sign-in": "sign_in:sign_in",

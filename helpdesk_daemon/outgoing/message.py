@@ -14,6 +14,7 @@ class Kind(StrEnum):
     RELAY = "relay"
     NOTICE = "notice"
     ALERT = "alert"
+    LINK = "link"
 
 
 # A second acknowledgement annoys a customer and feeds loops; a second forward is recognised by its

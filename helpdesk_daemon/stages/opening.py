@@ -79,8 +79,8 @@ def promised_id(case: Case) -> str:
 def _ticket(case: Case, decision: Decision) -> Ticket:
     who = case.screening.requester
     return Ticket(
-        id=promised_id(case) or case.desk.new_id(), state=State.NEW, subject=case.message.subject, requester_email=who.email,
-        requester_name=who.name, mailbox=case.desk.mailbox, category=decision.category,
+        id=promised_id(case) or case.desk.new_id(), state=State.NEW, subject=case.message.subject,
+        requester_email=who.email, requester_name=who.name, mailbox=case.desk.mailbox, category=decision.category,
         department=decision.department.name, address=decision.department.address, priority=decision.priority,
         sla_hours=decision.sla_hours, due_at=due_at(case.arrival.received_at, decision.sla_hours),
         created_at=case.arrival.received_at, needs_review=decision.needs_review,
