@@ -18,7 +18,7 @@ from helpdesk_daemon.web.services import Services
 
 HERE = Path(__file__).parent
 ABOUT = (
-    "Send `Authorization: Bearer TOKEN`; `helpdesk-daemon tokens create NAME --scope read` makes a token. "
+    "Send a token in the header Authorization: Bearer TOKEN. One is made with the command tokens create. "
     "Failures are problem details (RFC 9457)."
 )
 

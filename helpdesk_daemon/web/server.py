@@ -82,6 +82,7 @@ def _listen(host: str, port: int) -> socket.socket:
         made = socket.socket(family, kind, number)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(place)
+        made.listen(MOST_AT_ONCE)
     except OSError as error:
         problem = f"{host}:{port} cannot be listened at: {error.strerror or error}"
         raise ConfigError("settings", "web.port", problem, "Name a free port, or stop what uses it") from error

@@ -72,8 +72,9 @@ class WebWrites:
         """Into the ledger, under a UID that is the mail's own name; there is no mailbox to be marked."""
         now, uid = self._clock.now(), form.message_id.strip("<>")
         mail = (Fetched(uid, form.raw, now), form.digest, form.message_id)
-        keep(connection, FORM, form.caller, 0, [mail], now)
-        here = arrivals.c.mailbox == FORM, arrivals.c.folder == form.caller, arrivals.c.uid == uid
+        folder = form.caller.partition(":")[0]  # the kind of caller: no network address stands in the ledger
+        keep(connection, FORM, folder, 0, [mail], now)
+        here = arrivals.c.mailbox == FORM, arrivals.c.folder == folder, arrivals.c.uid == uid
         connection.execute(update(arrivals).where(*here).values(touched_at=now))
         return int(connection.execute(select(arrivals.c.id).where(*here)).scalar_one())
 

@@ -68,5 +68,7 @@ document.querySelectorAll("[data-copy]").forEach((button) => {
 document.querySelectorAll("time[datetime]").forEach((time) => {
   const at = new Date(time.dateTime);
   time.title = time.textContent;
-  time.textContent = at.toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short" });
+  time.textContent = at.toLocaleString("en-GB", {
+    day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+  });
 });
