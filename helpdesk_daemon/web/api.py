@@ -42,7 +42,7 @@ async def found(services: Services, ticket_id: str) -> Row:
     return row
 
 
-@router.post("/tickets/submit/", status_code=201, tags=["Submit"], responses=answers(409, 413))
+@router.post("/tickets/submit/", status_code=201, tags=["Submit"], responses=answers(400, 409, 413))
 async def submit(given: shapes.Submission, services: Wired, caller: CanSubmit, key: Key = None) -> shapes.Submitted:
     """Submit a ticket. It goes the way of a mail: decided, forwarded, acknowledged to the customer."""
     form = Form(given.customer_name, given.customer_email, given.subject, given.description)
@@ -116,7 +116,7 @@ async def _order(services: Services, caller: Caller, ticket_id: str, order: str,
     return shapes.ticket_of(await found(services, row["id"]))
 
 
-@router.post("/tickets/{ticket_id}/correct/", tags=["Manage"], responses=answers(404, 409, 413))
+@router.post("/tickets/{ticket_id}/correct/", tags=["Manage"], responses=answers(400, 404, 409, 413))
 async def correct(ticket_id: TicketId, given: shapes.Correction, services: Wired, caller: CanManage) -> shapes.Ticket:
     """Give a ticket its right category: its department gets it, and later tickets are sorted by it."""
     return await _order(services, caller, ticket_id, "correct", given.category)

@@ -45,8 +45,9 @@ class Web:
     def __init__(self, services: Services, host: str, port: int, proxies: list[str]) -> None:
         self._services, self._log = services, get("web")
         self._socket = _listen(host, port)
+        self.app = build(services)
         config = uvicorn.Config(
-            build(services), log_config=None, access_log=False, lifespan="off", server_header=False, ws="none",
+            self.app, log_config=None, access_log=False, lifespan="off", server_header=False, ws="none",
             proxy_headers=bool(proxies), forwarded_allow_ips=proxies, limit_concurrency=MOST_AT_ONCE,
             timeout_keep_alive=10, timeout_graceful_shutdown=3, h11_max_incomplete_event_size=32_768,
         )  # fmt: skip

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
+from sqlalchemy import Engine
+from starlette.types import ASGIApp
 
 from helpdesk_daemon.adapters.clock import SystemClock
+from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.store import tokens
 from helpdesk_daemon.app import App, Parts, running
-from helpdesk_daemon.settings import load_settings
+from helpdesk_daemon.ports import Clock
+from helpdesk_daemon.settings import Settings, load_settings
+from helpdesk_daemon.wiring import desks_of, routings_of, web_of
 from tests.harness.fakes import HashEmbedder
 from tests.harness.sink import Sink
 from tests.harness.world import write_settings
@@ -81,3 +86,15 @@ def play(
                 await scene(site)
 
         runner.run(acted())
+
+
+@contextmanager
+def site_on(settings: Settings, engine: Engine, clock: Clock) -> Iterator[ASGIApp]:
+    """The pages alone, on a database that a test filled; nobody decides on what is submitted."""
+    signer = load_signer(settings.data_dir)
+    desks = desks_of(settings, routings_of(settings), signer)
+    web = web_of(settings, engine, clock, signer, lambda: desks, lambda: None)
+    try:
+        yield web.app
+    finally:
+        asyncio.run(web.close())
