@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.outgoing.limits import Limits, Rate
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.ports import Clock, Example, Mailbox, Reached, SentFolder, Transport, VectorIndex, Webhook, pass_by
+from helpdesk_daemon.ports.web import Orders
 from helpdesk_daemon.settings import MailboxTable, Settings, SmtpTable
 from helpdesk_daemon.tickets.ticket import Ticket
 from helpdesk_daemon.tickets.tracking import Signer
@@ -313,6 +314,28 @@ def contents(
     return examples, matrix(examples, kept)
 
 
+def orders_of(engine: Engine, clock: Clock, desks: Callable[[], Desks]) -> Orders:
+    """What people order about one ticket, planned as the commands plan it, each in one transaction."""
+    from helpdesk_daemon.adapters.store.decisions import Decisions
+    from helpdesk_daemon.ports import Known, Outcome, Question
+    from helpdesk_daemon.stages import orders
+
+    plans: dict[str, Callable[..., list[Outcome]]] = {
+        "correct": orders.corrected, "close": orders.closed, "reopen": orders.reopened,
+    }  # fmt: skip
+    store = Decisions(engine, clock)
+
+    def carry_out(order: str, ticket: str, actor: str, words: Sequence[str] = ()) -> None:
+        def planned(known: Known) -> list[Outcome]:
+            named = known.tickets.get(ticket)
+            desk = desks().of(named.mailbox if named else "")
+            return plans[order](desk, known, actor, clock.now(), ticket, *words)
+
+        store.operate(Question(0, "", (ticket,), (), (), stories=(ticket,)), planned)
+
+    return carry_out
+
+
 def web_of(
     settings: Settings, engine: Engine, clock: Clock, signer: Signer, desks: Callable[[], Desks],
     wake: Callable[[], None],
@@ -340,7 +363,7 @@ def web_of(
         look=Lane("web-look"), keep=Lane("web-keep"), clock=clock, signer=signer,
         key=load_digest_key(settings.data_dir), routing=lambda: desks().first.routing,
         addresses={"": first.address} | {box.name: box.identity.address for box in settings.mailbox},
-        name=first.name, wake=wake, orders=None,
+        name=first.name, wake=wake, orders=orders_of(engine, clock, desks),
         terms=Terms(table.base_url, table.open_submit, table.submissions_hourly, table.requests_minutely,
                     table.token_requests_minutely, int(table.attachments_mb * 1_000_000)),
         gate=Gate(clock),

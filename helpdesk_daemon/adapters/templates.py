@@ -26,6 +26,12 @@ LONGEST_NAME = 60  # characters
 NO_NAME = re.compile(r"https?:|www\.|[/@<>]|\.[a-z]{2,}\b", re.IGNORECASE)
 FALLBACK = "en"
 MAX_HTML = 2_000_000  # characters of a stranger's HTML that are cleaned and shown
+SCHEMES = {"http", "https", "mailto", "tel", "cid"}
+DROPPED = {"script", "style", "title"}  # elements whose content goes, too
+# What carries meaning when an agent emphasises or quotes; nothing here loads, moves or hides.
+STYLES = {"color", "background-color", "font-weight", "font-style", "text-decoration", "text-align", "margin"}
+ATTRIBUTES = {name: set(values) for name, values in nh3.ALLOWED_ATTRIBUTES.items()} | {"*": {"style", "dir", "lang"}}
+PARAGRAPH = re.compile(r"<p class=[\"']?(?:Mso\w{1,30}|x_Mso\w{1,30})[\"']?", re.IGNORECASE)
 
 
 def when(at: datetime) -> str:
@@ -50,13 +56,18 @@ def safe_html(message: Message) -> str:
     if len(message.html) > MAX_HTML or is_too_deep(message.html):
         return ""
     return nh3.clean(
-        message.html,
-        tags=nh3.ALLOWED_TAGS - HIDING,
-        attribute_filter=_kept,
-        url_schemes={"http", "https", "mailto", "tel", "cid"},
-        clean_content_tags={"script", "style", "title"},
-        link_rel="noopener noreferrer nofollow",
-    )
+        message.html, tags=nh3.ALLOWED_TAGS - HIDING, attribute_filter=_kept, url_schemes=SCHEMES,
+        clean_content_tags=DROPPED, link_rel="noopener noreferrer nofollow",
+    )  # fmt: skip
+
+
+def clean_html(html: str) -> str:
+    """HTML of one of our own people, harmless and balanced, with its emphasis kept."""
+    html = PARAGRAPH.sub('<p style="margin:0"', html)  # Word sets these margins in a style sheet, which goes
+    return nh3.clean(
+        html, tags=nh3.ALLOWED_TAGS - HIDING, attributes=ATTRIBUTES, attribute_filter=_kept,
+        filter_style_properties=STYLES, url_schemes=SCHEMES, clean_content_tags=DROPPED,
+    )  # fmt: skip
 
 
 class Templates:
@@ -95,6 +106,10 @@ class Templates:
         """
         plain, html = self._get(name)
         return plain.render(values), html.render(values) if html else ""
+
+    def clean(self, html: str) -> str:
+        """See `Render.clean`."""
+        return clean_html(html)
 
 
 def _language(template: Template) -> str:

@@ -31,6 +31,7 @@ COMMANDS = {
     "audit": "audit:audit",
     "web": "web:web",
     "tokens": "tokens:tokens",
+    "keys": "keys:keys",
     "index": "index:index",
     "model": "model:model",
     "sign-in": "sign_in:sign_in",

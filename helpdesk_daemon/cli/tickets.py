@@ -1,4 +1,4 @@
-"""`tickets list|show`."""
+"""`tickets list|show|correct|close|reopen|merge`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from helpdesk_daemon.cli.common import as_json, cell, hours, print_json, print_rows, reading
+from helpdesk_daemon.cli.moving import close, correct, merge, reopen
 
 COLUMNS = {
     "id": "Tracking ID", "created_at": "At", "state": "State", "requester_email": "From", "subject": "Subject",
@@ -16,7 +17,11 @@ COLUMNS = {
 
 @click.group()
 def tickets() -> None:
-    """Look at tickets."""
+    """Look at tickets, and put them right."""
+
+
+for _order in (correct, close, reopen, merge):
+    tickets.add_command(_order)
 
 
 @tickets.command("list")
@@ -69,6 +74,10 @@ def show(ctx: click.Context, ticket_id: str, save: Path | None, json_: bool) -> 
         ("Priority", f"{found['priority']}, answer within {hours(found['sla_hours'])}, by {cell(found['due_at'])}"),
     ):  # fmt: skip
         click.echo(f"{name:<12}{value}")
+    if found["merged_into"]:
+        click.echo(f"{'Merged':<12}into {found['merged_into']}")
+    if found["tags"]:
+        click.echo(f"{'Tags':<12}{', '.join(found['tags'])}")
     if found["not_acknowledged"]:
         click.echo(f"{'Customer':<12}was not acknowledged: {found['not_acknowledged']}")
     for decision in found["decisions"]:

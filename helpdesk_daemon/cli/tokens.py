@@ -5,20 +5,11 @@ from __future__ import annotations
 import click
 
 from helpdesk_daemon.cli.common import as_json, print_json, print_rows, reading, settings_of
+from helpdesk_daemon.cli.moving import operator
 
 SCOPES = ("submit", "read", "manage")
 COLUMNS = {"id": "ID", "name": "Name", "scopes": "Scopes", "created_at": "Since", "created_by": "Actor",
            "revoked_at": "Over"}  # fmt: skip
-
-
-def _operator() -> str:
-    import getpass
-    import os
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name, as in a container
-        return f"user {os.getuid()}"
 
 
 @click.group()
@@ -38,7 +29,7 @@ def create(ctx: click.Context, name: str, scopes: tuple[str, ...], json_: bool) 
     from helpdesk_daemon.wiring import open_store
 
     chosen = [scope for scope in SCOPES if scope in scopes]
-    token = make(open_store(settings_of(ctx)), SystemClock(), name[:100], chosen, _operator())
+    token = make(open_store(settings_of(ctx)), SystemClock(), name[:100], chosen, operator())
     if json_:
         print_json({"name": name[:100], "scopes": chosen, "token": token})
         return
@@ -70,6 +61,6 @@ def revoke(ctx: click.Context, number: int) -> None:
     from helpdesk_daemon.adapters.store.tokens import revoke as end
     from helpdesk_daemon.wiring import open_store
 
-    if not end(open_store(settings_of(ctx)), SystemClock(), number, _operator()):
+    if not end(open_store(settings_of(ctx)), SystemClock(), number, operator()):
         raise click.ClickException(f"no token in use has the number {number}; see `helpdesk-daemon tokens list`")
     click.echo(f"token {number} is revoked")

@@ -145,7 +145,7 @@ class WebWriting(Protocol):
 
 
 class Orders(Protocol):
-    """What people order about one ticket; raises PermanentError with the reason where it cannot be done."""
+    """What people order about one ticket; raises Refused with the reason where it cannot be done."""
 
     def __call__(self, order: str, ticket: str, actor: str, words: Sequence[str] = ()) -> None:
         """Carry out `correct`, `close` or `reopen`."""

@@ -85,7 +85,7 @@ def _ticket(case: Case, decision: Decision) -> Ticket:
         sla_hours=decision.sla_hours, due_at=due_at(case.arrival.received_at, decision.sla_hours),
         created_at=case.arrival.received_at, needs_review=decision.needs_review,
         linked_to=case.thread.ticket.id if case.thread else mentioned(case.message, case.known),
-        customer_id=case.message.message_id,
+        customer_id=case.message.message_id, tags=decision.tags,
     )  # fmt: skip
 
 

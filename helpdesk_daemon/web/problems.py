@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from helpdesk_daemon.errors import PermanentError, StoreError, TransientError
+from helpdesk_daemon.errors import Refused, StoreError, TransientError
 from helpdesk_daemon.log import get
 from helpdesk_daemon.web.render import render
 
@@ -98,7 +98,7 @@ def install(app: FastAPI) -> None:
     """Let an application answer failures so."""
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(PermanentError, _refused)
+    app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(TransientError, _unavailable)
     app.add_exception_handler(StoreError, _unavailable)
     app.add_exception_handler(Exception, _broken)

@@ -77,7 +77,7 @@ class Services:
         addresses: our address by name of a mailbox; under an empty name, that of the first.
         name: how we call ourselves.
         wake: tells the decide stage that there is mail.
-        orders: what people do to tickets; None where that is not to be had.
+        orders: what people do to tickets.
         terms: what the operator allows.
         gate: how much each caller still may.
     """
@@ -94,7 +94,7 @@ class Services:
     addresses: Mapping[str, str]
     name: str
     wake: Callable[[], None]
-    orders: Orders | None
+    orders: Orders
     terms: Terms
     gate: Gate
 

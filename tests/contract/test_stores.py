@@ -357,8 +357,8 @@ def test_odd_text_survives(db: Database) -> None:
 
 def ask(number: int = 99, **asked: tuple[str, ...]) -> Question:
     digest = asked.pop("digest", ("",))[0]
-    parts: dict[str, tuple[str, ...]] = {"tickets": (), "message_ids": (), "addresses": ()}
-    return Question(number, digest, **(parts | asked))
+    parts = {"tickets": (), "message_ids": (), "addresses": ()} | asked
+    return Question(number, digest, parts["tickets"], parts["message_ids"], parts["addresses"])
 
 
 def test_known_of_nothing_is_empty(db: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import quopri
 import re
 from pathlib import Path
 

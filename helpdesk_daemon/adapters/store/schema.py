@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -49,6 +50,21 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
         """From text."""
         return read_iso(value) if value is not None else None
+
+
+class Words(TypeDecorator[tuple[str, ...]]):
+    """Several words, kept as a JSON list."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str:
+        """To text."""
+        return json.dumps(value or (), ensure_ascii=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...]:
+        """From text."""
+        return tuple(json.loads(value or "[]"))
 
 
 metadata = MetaData()
@@ -105,6 +121,8 @@ tickets = Table(
     Column("forward_id", Text, nullable=False, default=""),
     Column("customer_id", Text, nullable=False, default=""),
     Column("not_acknowledged", Text, nullable=False, default="", server_default=""),
+    Column("merged_into", String(11), nullable=False, default="", server_default=""),
+    Column("tags", Words, nullable=False, default=(), server_default="[]"),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("first_answer_at", Moment),
@@ -139,6 +157,7 @@ messages = Table(
     Column("text", Text, nullable=False),
     Column("new_text", Text, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("files", Words, nullable=False, default=(), server_default="[]"),
     Index("messages_ticket", "ticket"),
     Index("messages_message_id", "message_id"),
 )
