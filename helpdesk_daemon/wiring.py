@@ -139,7 +139,7 @@ def desk_of(settings: Settings, routing: Routing, signer: Signer, box: MailboxTa
             Templates(folders, table.language),
             loop_value,
             box.smtp.null_sender,
-            settings.web.base_url if settings.web.enabled else "",
+            settings.web.base_url,
         ),
         signer=signer,
         limits=Limits(
