@@ -199,6 +199,17 @@ def test_examples_of_its_tickets_go_with_their_vectors(world: tuple[Path, Path, 
     engine.dispose()
 
 
+def test_what_a_form_submitted_goes_with_its_mail(world: tuple[Path, Path, Sink]) -> None:
+    settings, _, _ = world
+    with transaction(open_engine(settings.parent / "data" / "helpdesk.db")) as connection:
+        connection.exec_driver_sql(
+            "insert into submissions (caller, key, request, arrival, ticket, answer, at)"
+            " select 'form', id, '', id, '', ?, received_at from arrivals where ticket is not null", (SECRET,)
+        )  # fmt: skip
+    receipt(settings)
+    assert rows(settings.parent, "select count(*) as n from submissions") == [{"n": 2}]
+
+
 def test_whoever_writes_after_an_erasure_is_a_new_customer(world: tuple[Path, Path, Sink]) -> None:
     settings, inbox, _ = world
     receipt(settings)

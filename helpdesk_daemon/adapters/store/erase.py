@@ -26,6 +26,7 @@ from helpdesk_daemon.adapters.store.schema import (
     metadata,
     outbox,
     participants,
+    submissions,
     suppressions,
     tickets,
 )
@@ -210,6 +211,7 @@ def remove(engine: Engine, clock: Clock, address: str, found: Found, digest: str
 def _remove_rows(connection: Connection, address: str, found: Found) -> None:
     _delete(connection, outbox.c.id, found.outbox)
     _delete(connection, examples.c.id, found.examples)
+    _delete(connection, submissions.c.arrival, found.arrivals)
     for column in (tickets.c.linked_to, tickets.c.merged_into):
         for chunk in _chunks(found.tickets):
             connection.execute(update(tickets).where(column.in_(chunk)).values({column: ""}))
