@@ -66,6 +66,20 @@ def reading(ctx: click.Context) -> Engine:
     return open_engine(path, readonly=True)
 
 
+def current_schema(engine: Engine) -> Engine:
+    """The same engine, for what older databases do not have.
+
+    Raises:
+        ConfigError: the database is not of this version.
+    """
+    from helpdesk_daemon.adapters.store.migrate import HEAD, current
+
+    if current(engine) != HEAD:
+        mend = "Upgrade it: `helpdesk-daemon migrate`"
+        raise ConfigError(str(engine.url.database), "", "belongs to another version", mend)
+    return engine
+
+
 def typed_command() -> str:
     """The command as this user can type it: its name, or its path where the shell would not find it."""
     script = Path(sys.argv[0])

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from textwrap import shorten
 from typing import Protocol
 
 from helpdesk_daemon.mail.body import REPLY_MARKER
@@ -21,6 +22,7 @@ from helpdesk_daemon.triage.rules import Department
 from helpdesk_daemon.triage.vote import Neighbour
 
 EVIDENCE = 3  # neighbours shown to agents
+EVIDENCE_WIDTH = 120  # characters of each
 MAX_REFERENCES = 20
 MAX_MARKS = 10
 IDENTIFIER = re.compile(r"<[!-;=?-~]{1,250}>")  # one that we repeat: of printable ASCII, and short enough to fold
@@ -79,6 +81,7 @@ class Composer:
         render: fills templates.
         loop_value: value of X-Helpdesk-Loop, by which we know our own mail.
         null_sender: acknowledgements leave with the null reverse-path (RFC 3834 section 3.3).
+        base_url: where customers reach our pages, empty where they do not.
     """
 
     identity: Identity
@@ -86,10 +89,13 @@ class Composer:
     render: Render
     loop_value: str
     null_sender: bool = True
+    base_url: str = ""
 
     def acknowledgement(self, ticket: Ticket, message: Message, now: datetime) -> Outgoing:
         """The customer's acknowledgement, as RFC 3834 asks of an automatic answer."""
-        text, html = self.render("acknowledgement", {"ticket": ticket, "message": message, "identity": self.identity})
+        track = f"{self.base_url}/track/{self.signer.link(ticket.id)}/" if self.base_url else ""
+        values = {"ticket": ticket, "message": message, "identity": self.identity, "track": track}
+        text, html = self.render("acknowledgement", values)
         fields: list[Field] = [
             ("From", phrase(self.identity.name, self.identity.address)),
             ("To", phrase(ticket.requester_name, ticket.requester_email)),
@@ -111,6 +117,18 @@ class Composer:
             html,
             now,
         )
+
+    def link(self, ticket: Ticket, recipient: str, url: str, now: datetime) -> Outgoing:
+        """A link that was asked for, to somebody who takes part in a ticket."""
+        text, html = self.render("link", {"ticket": ticket, "identity": self.identity, "url": url})
+        fields: list[Field] = [
+            ("From", phrase(self.identity.name, self.identity.address)),
+            ("To", recipient),
+            ("Subject", f"Your link to request {ticket.id}"),
+            *AUTOMATIC,
+        ]
+        sender = "" if self.null_sender else self.identity.address
+        return self._mail(Kind.LINK, ticket, Party.CUSTOMER, recipient, sender, fields, text, html, now)
 
     def forward(
         self, ticket: Ticket, message: Message, decision: Decision, now: datetime, original: bytes = b""
@@ -216,7 +234,7 @@ class Composer:
 
     def notice(
         self, kind: Kind, template: str, subject: str, recipient: str, values: Mapping[str, object],
-        now: datetime, original: bytes = b"",
+        now: datetime, original: bytes = b"", attachments: Sequence[Attachment] = (),
     ) -> Outgoing:  # fmt: skip
         """A mail about no ticket to one of our own people."""
         text, html = self.render(template, values)
@@ -227,7 +245,7 @@ class Composer:
             *AUTOMATIC,
         ]
         return self._mail(
-            kind, None, Party.AGENT, recipient, self.identity.address, fields, text, html, now, (), original
+            kind, None, Party.AGENT, recipient, self.identity.address, fields, text, html, now, attachments, original
         )
 
     def _forward_values(self, ticket: Ticket, message: Message) -> dict[str, object]:
@@ -294,7 +312,7 @@ def _thread(answers: str, references: tuple[str, ...]) -> list[Field]:
 def _evidence(neighbour: Neighbour) -> dict[str, object]:
     """One neighbour as agents may see it: only shipped examples in words, customers' by tracking ID."""
     shown = (
-        " ".join(neighbour.text.split())[:120]
+        shorten(neighbour.text, EVIDENCE_WIDTH, placeholder=" …")
         if neighbour.source == "seed"
         else neighbour.ticket or "a labelled ticket"
     )

@@ -15,6 +15,8 @@ class Kind(StrEnum):
     RELAY = "relay"
     NOTICE = "notice"
     ALERT = "alert"
+    DIGEST = "digest"
+    LINK = "link"
 
 
 # A second acknowledgement annoys a customer and feeds loops; a second forward is recognised by its

@@ -98,6 +98,9 @@ arrivals = Table(
     Index("arrivals_state", "state", "id"),
     Index("arrivals_untouched", "mailbox", "folder", "uidvalidity", sqlite_where=text("touched_at is null"),
           postgresql_where=text("touched_at is null")),
+    Index("arrivals_ticket", "ticket", sqlite_where=text("ticket is not null"),
+          postgresql_where=text("ticket is not null")),
+    Index("arrivals_raw", "fetched_at", sqlite_where=text("raw is not null"), postgresql_where=text("raw is not null")),
     sqlite_autoincrement=True,
 )  # fmt: skip
 
@@ -128,9 +131,13 @@ tickets = Table(
     Column("updated_at", Moment, nullable=False),
     Column("first_answer_at", Moment),
     Column("closed_at", Moment),
-    Index("tickets_created", "created_at"),
     Index("tickets_requester", "requester_email"),
     Index("tickets_state", "state", "due_at"),
+    Index("tickets_page", "created_at", "id"),
+    Index("tickets_state_page", "state", "created_at", "id"),
+    Index("tickets_category_page", "category", "created_at", "id"),
+    Index("tickets_department_page", "department", "created_at", "id"),
+    Index("tickets_priority_page", "priority", "created_at", "id"),
 )
 
 participants = Table(
@@ -138,6 +145,7 @@ participants = Table(
     metadata,
     Column("ticket", ForeignKey("tickets.id"), primary_key=True),
     Column("email", String(320), primary_key=True),
+    Index("participants_email", "email"),
 )
 
 messages = Table(
@@ -157,6 +165,7 @@ messages = Table(
     Column("files", Words, nullable=False, default=(), server_default="[]"),
     Index("messages_ticket", "ticket"),
     Index("messages_message_id", "message_id"),
+    Index("messages_text", "at", sqlite_where=text("text <> ''"), postgresql_where=text("text <> ''")),
 )
 
 decisions = Table(
@@ -209,6 +218,8 @@ outbox = Table(
     Index("outbox_state", "state", "next_attempt_at"),
     Index("outbox_ticket", "ticket"),
     Index("outbox_message_id", "message_id"),
+    Index("outbox_mime", "created_at", sqlite_where=text("mime is not null"),
+          postgresql_where=text("mime is not null")),
 )  # fmt: skip
 
 examples = Table(
@@ -302,6 +313,14 @@ incidents = Table(
     sqlite_autoincrement=True,
 )  # fmt: skip
 
+digests = Table(
+    "digests",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("until", Moment, nullable=False),
+    Column("mails", Integer, nullable=False),
+)
+
 suppressions = Table(
     "suppressions",
     metadata,
@@ -329,6 +348,40 @@ breakers = Table(
     Column("released_by", Text, nullable=False, default=""),
 )
 
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(100), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("scopes", String(100), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", Text, nullable=False, default=""),
+    Column("revoked_at", Moment),
+)
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("caller", String(100), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("request", String(64), nullable=False),
+    Column("arrival", ForeignKey("arrivals.id"), nullable=False),
+    Column("ticket", String(11), nullable=False),
+    Column("answer", Text, nullable=False, default=""),
+    Column("at", Moment, nullable=False),
+    Index("submissions_at", "at"),
+)
+
+track_links = Table(
+    "track_links",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("ticket", ForeignKey("tickets.id"), nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+
 audit_log = Table(
     "audit_log",
     metadata,
@@ -350,4 +403,21 @@ audit_detail = Table(
     Column("seq", ForeignKey("audit_log.seq"), primary_key=True, autoincrement=False),
     Column("salt", String(32), nullable=False),
     Column("detail", Text, nullable=False),
+)
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("kind", String(10), primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("at", String(24), nullable=False),
+    Column("tag", String(64), nullable=False),
+)
+
+retention = Table(
+    "retention",
+    metadata,
+    Column("what", String(20), primary_key=True),
+    Column("done_before", Moment, nullable=False),
 )
