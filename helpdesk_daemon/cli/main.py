@@ -30,6 +30,7 @@ COMMANDS = {
     "alerts": "alerts:alerts",
     "audit": "audit:audit",
     "index": "index:index",
+    "evaluate": "evaluate:evaluate",
     "model": "model:model",
     "sign-in": "sign_in:sign_in",
 }

@@ -4,7 +4,7 @@ from helpdesk_daemon.ports.clock import Clock, Reached, pass_by
 from helpdesk_daemon.ports.incidents import Incident, IncidentStore, Trouble, Webhook
 from helpdesk_daemon.ports.index_copy import IndexCopy
 from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox, Metered, Quota
-from helpdesk_daemon.ports.meaning import Embedder, Example, VectorIndex
+from helpdesk_daemon.ports.meaning import Embedder, Example, JudgeMaker, Revision, VectorIndex
 from helpdesk_daemon.ports.records import Arrival, Audit, Change, Copy, Due, Known, Outcome, Question, Sent, Stored
 from helpdesk_daemon.ports.sending import SentFolder, Transport
 from helpdesk_daemon.ports.store import ArrivalStore, CopyStore, DecisionStore, ExampleStore, OutboxStore
@@ -27,6 +27,7 @@ __all__ = [
     "Incident",
     "IncidentStore",
     "IndexCopy",
+    "JudgeMaker",
     "Known",
     "Mailbox",
     "Metered",
@@ -35,6 +36,7 @@ __all__ = [
     "Question",
     "Quota",
     "Reached",
+    "Revision",
     "Sent",
     "SentFolder",
     "Stored",

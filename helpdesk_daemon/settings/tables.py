@@ -102,6 +102,8 @@ class ModelTable(Table):
     folder: Path | None = None
     threads: int = Field(default=0, ge=0)
     wait_seconds: float = Field(default=60.0, ge=0)
+    second_opinions: bool = True
+    balance: float = Field(default=0.0, ge=0, le=1)
 
 
 class IndexTable(Table):

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, inspect, text
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.errors import StoreError
 
-HEAD = "0009"
+HEAD = "0010"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
