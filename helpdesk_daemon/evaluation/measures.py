@@ -80,6 +80,8 @@ def beats(right: Flags, other: Flags) -> float:
 
 def coverage_curve(confidences: Floats, right: Flags, points: int = 100) -> list[tuple[float, float]]:
     """Coverage and precision when ever more of the surest predictions are accepted."""
+    if not len(confidences):
+        return []
     order = np.argsort(-confidences, kind="stable")
     precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     steps = np.unique(np.linspace(max(len(order) // points, 1), len(order), points).astype(int)) - 1
