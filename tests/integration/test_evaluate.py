@@ -36,10 +36,8 @@ def tickets(path: Path, sense: bool) -> Path:
 def test_labels_with_sense_and_without(tmp_path: Path) -> None:
     with CliRunner().isolated_filesystem(tmp_path):
         options = ["--map", "subject=Title", "--cache", str(tmp_path / "cache"), "--json"]
-        good = CliRunner().invoke(
-            cli, ["evaluate", str(tickets(tmp_path / "good.csv", True)), *options, "--report", "out.html", "--folds", "3",
-                  "--mode", "knn"],
-        )  # fmt: skip
+        more = ["--report", "out.html", "--folds", "3", "--mode", "knn"]
+        good = CliRunner().invoke(cli, ["evaluate", str(tickets(tmp_path / "good.csv", True)), *options, *more])
         found = json.loads(good.stdout)
         assert found.keys() >= KEYS
         assert (good.exit_code, found["signal"], found["tests"]) == (0, True, 240 - found["duplicates_removed"])
