@@ -6,6 +6,7 @@ server is not taken again, and the audit log's chain without its details.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -30,14 +31,17 @@ from helpdesk_daemon.adapters.store.schema import (
     suppressions,
     tickets,
 )
+from helpdesk_daemon.adapters.store.schema_sla import sla, sla_pauses
 from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.mail.mention import Mention
 from helpdesk_daemon.mail.parse import parse
+from helpdesk_daemon.outgoing.message import Kind
 from helpdesk_daemon.ports import Audit, Clock
 
 UNSETTLED = ("pending", "claimed", "quarantined")
 UNSENT = ("pending", "deferred", "sending", "held")
 CHAIN = (audit_log, audit_checkpoints, audit_detail)  # not for redacting: their triggers say what may change
+TRACKING_IDS = re.compile(r"HD-[0-9A-Z]{8}")
 Progress = Callable[[int], None]
 
 
@@ -136,11 +140,16 @@ def _sent(connection: Connection, mention: Mention, address: str, found: Found, 
         if row.ticket in own or row.arrival in theirs or row.recipient.lower() == address:
             found.outbox.append(row.id)
             found.unsent += row.state in UNSENT
-        elif row.mime and mention.in_mail(row.mime):
+        elif row.mime and (_tells_of(own, row.kind, row.mime) or mention.in_mail(row.mime)):
             if row.state not in UNSENT:
                 found.mime.append(row.id)
             else:
                 found.kept.append(f"outgoing mail {row.id} ({row.kind}), which is {row.state}")
+
+
+def _tells_of(own: set[str], kind: str, mime: bytes) -> bool:
+    """Whether a mail about several tickets, such as an escalation, quotes the subject of one that goes."""
+    return kind == Kind.NOTICE and not own.isdisjoint(TRACKING_IDS.findall(mime.decode("latin-1")))
 
 
 def _mentioned(
@@ -214,7 +223,8 @@ def _remove_rows(connection: Connection, address: str, found: Found) -> None:
     for column in (tickets.c.linked_to, tickets.c.merged_into):
         for chunk in _chunks(found.tickets):
             connection.execute(update(tickets).where(column.in_(chunk)).values({column: ""}))
-    for column in (messages.c.ticket, decisions.c.ticket, participants.c.ticket, tickets.c.id):
+    of_ticket = (messages, decisions, participants, sla, sla_pauses)
+    for column in (*(table.c.ticket for table in of_ticket), tickets.c.id):
         _delete(connection, column, found.tickets)
     for kind in ("ticket", "conversation", "told:ticket", "told:conversation"):
         _delete(connection, auto_replies.c.scope, [f"{kind}:{ticket}" for ticket in found.tickets])
