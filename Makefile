@@ -4,7 +4,7 @@ PYTHON ?= python3
 TORCH_PIP_ARGS ?=
 BIN := .venv/bin
 
-.PHONY: setup demo run test soak lint bench servers wheel clean
+.PHONY: setup demo run test soak lint bench servers deploy-check settings-page wheel clean
 
 setup: .venv/.ready
 
@@ -42,6 +42,18 @@ soak: setup servers
 
 bench: setup servers
 	$(BIN)/python -m scripts.bench $(ARGS)
+
+# What needs the tools of systemd and Prometheus; `make test` checks the rest of deploy/.
+deploy-check: setup
+	mkdir -p build
+	sed 's|/opt/helpdesk/bin|$(CURDIR)/$(BIN)|' deploy/helpdesk-daemon.service > build/helpdesk-daemon.service
+	systemd-analyze verify build/helpdesk-daemon.service
+	systemd-analyze security --offline=yes --threshold=30 build/helpdesk-daemon.service
+	promtool check rules deploy/prometheus-rules.yml
+	promtool test rules deploy/prometheus-rules.test.yml
+
+settings-page: setup
+	$(BIN)/python -m scripts.settings_page
 
 wheel: setup
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

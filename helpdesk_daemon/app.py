@@ -11,17 +11,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from helpdesk_daemon import metrics
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+from helpdesk_daemon.adapters.health import Health
 from helpdesk_daemon.adapters.keys import load_digest_key, load_signer
 from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.adapters.store.arrivals import Arrivals
 from helpdesk_daemon.adapters.store.copies import CopiesToFile
 from helpdesk_daemon.adapters.store.decisions import Decisions
-from helpdesk_daemon.adapters.store.engine import StageLock
+from helpdesk_daemon.adapters.store.digests import Digests
+from helpdesk_daemon.adapters.store.engine import StageLock, open_engine
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.outbox import Outbox
+from helpdesk_daemon.adapters.store.retention import Retention
+from helpdesk_daemon.adapters.store.sla import Sla as SlaOnDatabase
+from helpdesk_daemon.adapters.systemd import Notify, notifier, watchdog_seconds
 from helpdesk_daemon.conditions import look_for_trouble
 from helpdesk_daemon.errors import HelpdeskError, SignInError, StoreError, Unreachable
 from helpdesk_daemon.lanes import Lane
@@ -44,12 +50,18 @@ from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.copies import Copies
 from helpdesk_daemon.stages.decide import Decide
 from helpdesk_daemon.stages.deliver import Deliver
+from helpdesk_daemon.stages.digest import Digest
 from helpdesk_daemon.stages.ingest import Ingest
 from helpdesk_daemon.stages.keep_index import KeepIndex
+from helpdesk_daemon.stages.pulse import BEAT, Pulse
+from helpdesk_daemon.stages.retain import Retain
+from helpdesk_daemon.stages.sla import Sla
 from helpdesk_daemon.stages.watch import Watch
 from helpdesk_daemon.wiring import (
     copies_of,
+    database,
     desks_of,
+    digest_plan_of,
     index_of,
     mailbox_of,
     model_folder,
@@ -67,6 +79,10 @@ if TYPE_CHECKING:
     from helpdesk_daemon.web.server import Web
 
 GRACE = 5.0  # seconds that a stage may take to end what it has in hand
+# Seconds for which one call may run on a lane before the process counts as hung. Another process may hold the database
+# for 30 s; embedding every example anew takes minutes; a mailbox waits for news for up to an hour.
+HANGS = {"db": 90.0, "work": 90.0, "model": 1_800.0}
+MAILBOX_HANGS = 2 * 3_600.0
 CATCH_UP = 30.0  # seconds that `once` spends on the index after the mail
 
 
@@ -80,6 +96,7 @@ class Parts:
     index: VectorIndex | None = None
     clock: Clock = field(default_factory=SystemClock)
     reached: Reached = pass_by
+    notify: Notify | None = None
 
 
 class App:
@@ -132,10 +149,26 @@ class App:
             for box, lane in zip(mailboxes, self.lanes, strict=True)
         ]
         self.copies = self._copies(parts, tokens)
+        self.sla = Sla(
+            SlaOnDatabase(self.engine, self.clock), lambda: self.desks, self.clock, self.db, self._outgoing,
+            [box.name for box in mailboxes],
+        )  # fmt: skip
         self.watch = Watch(
             self._look, Incidents(self.engine, self.clock), lambda: self.desks.first, webhook, self.clock,
             self.db, self._outgoing,
         )  # fmt: skip
+        self.digest = Digest(
+            digest_plan_of(settings), Digests(self.engine, self.clock), lambda: self.desks.first, self.clock, self.db,
+            self._outgoing,
+        )  # fmt: skip
+        self.notify = parts.notify or notifier()
+        lanes = (*self.lanes, self.work, self.model, self.db)
+        self.pulse = Pulse(
+            [(lane, HANGS.get(lane.name, MAILBOX_HANGS)) for lane in lanes], lambda: self.notify("WATCHDOG=1"),
+            min((watchdog_seconds() or 3 * BEAT) / 3, BEAT),
+        )  # fmt: skip
+        self.health = Health(open_engine(database(settings), readonly=True), self.clock, self.pulse.stuck)
+        self.retain = Retain(Retention(self.engine, self.clock), settings.retention.ages, self.clock, self.db)
         self.web = [web_of(settings, self.engine, self.clock, self.signer, lambda: self.desks, self._typed)] if (
             settings.web.enabled and serves) else []  # fmt: skip
         self._since: datetime | None = None
@@ -212,6 +245,7 @@ class App:
         for keeper in self.keepers:
             await keeper.once(0)
         await self.decide.drain()
+        await self.sla.look()
         senders: list[Deliver | Copies] = [*self.delivers, *self.copies]
         for stage in senders:
             try:
@@ -222,14 +256,16 @@ class App:
                 failures.append(error)
         for keeper in self.keepers:
             await keeper.once(CATCH_UP)
+        await self.retain.sweep()
         await self._tell()
         if failures:
             raise failures[0]
         return new
 
     async def _tell(self) -> None:
-        """Look for trouble when all else is done, and send the alerts that this brings, where mail can be sent."""
+        """Look for trouble when all else is done, and send the mails that this brings, where mail can be sent."""
         await self.watch.look()
+        await self.digest.look()
         for deliver in self.delivers:
             with contextlib.suppress(Unreachable, SignInError):
                 await deliver.drain()
@@ -246,8 +282,12 @@ class App:
         """
         loop = asyncio.get_running_loop()
         self._since = self.clock.now()
-        stages: list[Ingest | Decide | Deliver | Copies | Watch | KeepIndex | Web] = [
-            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch, *self.keepers, *self.web,
+        metrics.expect(table.name for table in self.settings.mailbox)
+        if self.settings.health.port:
+            await self.health.listen(self.settings.health.host, self.settings.health.port)
+        stages: list[Ingest | Decide | Deliver | Copies | Sla | Watch | Digest | Retain | KeepIndex | Pulse | Web] = [
+            *self.ingests, self.decide, *self.delivers, *self.copies, self.sla, self.watch, self.digest, self.retain,
+            *self.keepers, *self.web, self.pulse,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
@@ -257,9 +297,11 @@ class App:
                 loop.add_signal_handler(number, stop.set)
         scheduler = self._schedule()
         self._log.info("daemon.started", mailboxes=len(self.ingests), data_dir=str(self.settings.data_dir))
+        self.notify("READY=1")
         try:
             await self._supervise(tasks, stop)
         finally:
+            self.notify("STOPPING=1")
             scheduler.shutdown(wait=False)
             for stage in stages:
                 stage.stop()
@@ -298,7 +340,10 @@ class App:
         for copies in self.copies:
             scheduler.add_job(copies.wake, "interval", seconds=15, id=f"copies {copies.mailbox}")
         scheduler.add_job(self.decide.wake, "interval", seconds=30, id="decide")
+        scheduler.add_job(self.sla.wake, "interval", seconds=30, id="sla")
+        scheduler.add_job(self.digest.wake, "interval", seconds=60, id="digest")
         scheduler.add_job(self.watch.wake, "interval", seconds=self.settings.alerts.look_seconds, id="watch")
+        scheduler.add_job(self.retain.wake, "interval", hours=1, id="retain")
         scheduler.start()
         return scheduler
 
@@ -307,6 +352,7 @@ class App:
         for deliver in self.delivers:
             await deliver.close()
         await self.watch.close()
+        await self.health.close()
         for web in self.web:
             await web.close()
         for keeper in self.keepers:

@@ -7,9 +7,10 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from helpdesk_daemon.adapters.index_guarded import GuardedIndex
     from helpdesk_daemon.stages.case import Desk
     from helpdesk_daemon.stages.desks import Desks
+    from helpdesk_daemon.stages.digest import Plan
     from helpdesk_daemon.stages.explain import Explainer
     from helpdesk_daemon.triage.vote import Vectors
     from helpdesk_daemon.web.server import Web
@@ -255,6 +257,15 @@ def webhook_of(settings: Settings) -> Webhook | None:
     ca_file = str(table.webhook_ca_file or "")
     table.webhook(), table.webhook_secret(), trust(ca_file)  # what cannot be used is found now
     return HttpWebhook(table.webhook, table.webhook_secret, ca_file=ca_file)
+
+
+def digest_plan_of(settings: Settings) -> Plan:
+    """When the daily digest is made, and who gets it: the operator, where nobody else is named."""
+    from helpdesk_daemon.stages.digest import Plan
+
+    table = settings.digest
+    to = table.to or ([settings.operator] if settings.operator else [])
+    return Plan(time.fromisoformat(table.at) if table.at else None, ZoneInfo(table.zone), to)
 
 
 def index_of(settings: Settings, engine: Engine, clock: Clock) -> VectorIndex:

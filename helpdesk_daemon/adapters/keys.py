@@ -9,6 +9,8 @@ from pathlib import Path
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.tickets.tracking import Signer
 
+AUDIT_KEY = "audit.key"
+
 
 def _write_new(path: Path, text: str) -> None:
     """Create a file whole, with its bytes on the disk before anything is signed with them."""
@@ -67,3 +69,17 @@ def load_signer(folder: Path) -> Signer:
 def load_digest_key(folder: Path) -> bytes:
     """The key of mail digests. It is never rotated: digests of kept mail must stay comparable."""
     return _read(folder / "keys" / "digest.key")[0]
+
+
+def load_audit_key(folder: Path) -> bytes:
+    """The key that signs both ends of the audit log; made at the first call.
+
+    Raises:
+        ConfigError: the key file is damaged.
+    """
+    return _read(folder / "keys" / AUDIT_KEY)[0]
+
+
+def has_audit_key(folder: Path) -> bool:
+    """Whether the audit log of a data folder can be checked against its signatures."""
+    return (folder / "keys" / AUDIT_KEY).exists()

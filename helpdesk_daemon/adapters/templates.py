@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import nh3
 from jinja2 import (
@@ -18,6 +19,7 @@ from jinja2 import (
     select_autoescape,
 )
 
+from helpdesk_daemon.mail.headers import one_line
 from helpdesk_daemon.mail.html_quotes import is_too_deep
 from helpdesk_daemon.mail.message import Message
 
@@ -34,9 +36,12 @@ ATTRIBUTES = {name: set(values) for name, values in nh3.ALLOWED_ATTRIBUTES.items
 PARAGRAPH = re.compile(r"<p class=[\"']?(?:Mso\w{1,30}|x_Mso\w{1,30})[\"']?", re.IGNORECASE)
 
 
-def when(at: datetime) -> str:
-    """A moment as people read it, with its zone."""
-    return at.strftime("%A, %-d %B %Y, %H:%M %Z").replace("UTC", "UTC")
+def when(at: datetime, zone: str = "") -> str:
+    """A moment as people read it, with its zone; in `zone` where one is named."""
+    local = at.astimezone(ZoneInfo(zone)) if zone else at
+    name = local.tzname() or ""
+    named = f"UTC{name}" if name[:1] in ("+", "-") else name  # some zones have no letters of their own
+    return f"{local:%A, %-d %B %Y, %H:%M} {named}"
 
 
 def plain_name(name: str) -> str:
@@ -87,7 +92,12 @@ class Templates:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        self._environment.filters |= {"when": when, "safe_html": safe_html, "plain_name": plain_name}
+        self._environment.filters |= {
+            "when": when,
+            "safe_html": safe_html,
+            "plain_name": plain_name,
+            "one_line": one_line,
+        }
         self._get = lru_cache(maxsize=64)(self._load)
 
     def _load(self, name: str) -> tuple[Template, Template | None]:

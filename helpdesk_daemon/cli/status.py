@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,29 +14,42 @@ import click
 
 from helpdesk_daemon.cli.common import PIPED_WIDTH, as_json, print_json, settings_of
 from helpdesk_daemon.cli.main import EXIT_FINDINGS
-from helpdesk_daemon.errors import ConfigError
+from helpdesk_daemon.errors import ConfigError, HelpdeskError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console, Group, RenderableType
+    from sqlalchemy import Engine
+
     from helpdesk_daemon.ports import Trouble
     from helpdesk_daemon.settings import Settings
 
 Line = tuple[str, str, str]  # label, style of the words, words
+WATCH_SECONDS = 2.0
 FINE, NOTE, BAD = "", "yellow", "red"
 
 
 @click.command()
+@click.option("--watch", is_flag=True, help="Stay, and show it anew every 2 s until Ctrl-C")
 @as_json
 @click.pass_context
-def status(ctx: click.Context, json_: bool) -> None:
+def status(ctx: click.Context, watch: bool, json_: bool) -> None:
     """How things stand: mailboxes, mail that waits, incidents, index, rules, today's numbers.
 
     Exit 1 when something needs a person.
     """
-    found = _found(settings_of(ctx))
+    settings = settings_of(ctx)
+    if watch and (json_ or not sys.stdout.isatty()):
+        raise click.UsageError("--watch needs a terminal; scripts ask again, with --json")
+    if watch:
+        _watch(settings)
+        return
+    found = _found(settings)
     if json_:
         print_json(found)
     else:
-        _show(found)
+        _console().print(_screen(found))
     if found["problems"] or "problem" in found["rules"]:
         ctx.exit(EXIT_FINDINGS)
 
@@ -45,16 +60,26 @@ def _found(settings: Settings) -> dict[str, Any]:
     Raises:
         ConfigError: there is no database yet.
     """
-    from helpdesk_daemon.adapters.store.engine import open_engine, running_since
-    from helpdesk_daemon.adapters.store.figures import figures
-    from helpdesk_daemon.adapters.store.migrate import HEAD, current
-    from helpdesk_daemon.conditions import look_for_trouble
+    from helpdesk_daemon.adapters.store.engine import open_engine
     from helpdesk_daemon.wiring import database
 
     path = database(settings)
     if not path.exists():
         raise ConfigError(str(path), "", "there is no database yet", "Start the daemon, or try `helpdesk-daemon demo`")
-    engine, now, running = open_engine(path, readonly=True), datetime.now(UTC), running_since(settings.data_dir)
+    engine = open_engine(path, readonly=True)
+    try:
+        return _look(settings, engine, path)
+    finally:
+        engine.dispose()
+
+
+def _look(settings: Settings, engine: Engine, path: Path) -> dict[str, Any]:
+    from helpdesk_daemon.adapters.store.engine import running_since
+    from helpdesk_daemon.adapters.store.figures import figures
+    from helpdesk_daemon.adapters.store.migrate import HEAD, current
+    from helpdesk_daemon.conditions import look_for_trouble
+
+    now, running = datetime.now(UTC), running_since(settings.data_dir)
     if current(engine) != HEAD:
         raise ConfigError(str(path), "", "belongs to another version", "Start this version of the daemon once")
     troubles, _ = look_for_trouble(engine, settings, now, running[1] if running else None)
@@ -97,13 +122,33 @@ def _rules(settings: Settings) -> dict[str, Any]:
             "rules": len(routing.rules)}  # fmt: skip
 
 
-def _show(found: Mapping[str, Any]) -> None:
+def _watch(settings: Settings) -> None:
+    """Show the present state again and again; a look that fails is said, and the next one tried."""
+    from rich.live import Live
+    from rich.text import Text
+
+    with contextlib.suppress(KeyboardInterrupt), Live(console=_console(), screen=True, auto_refresh=False) as live:
+        while True:
+            try:
+                shown: RenderableType = _screen(_found(settings))
+            except HelpdeskError as error:
+                shown = Text(str(error), style=BAD)
+            live.update(shown, refresh=True)
+            time.sleep(WATCH_SECONDS)
+
+
+def _console() -> Console:
     from rich.console import Console
+
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(highlight=False, width=PIPED_WIDTH if piped else None)
+
+
+def _screen(found: Mapping[str, Any]) -> Group:
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    console = Console(highlight=False, width=PIPED_WIDTH if piped else None)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
@@ -111,16 +156,15 @@ def _show(found: Mapping[str, Any]) -> None:
         _daemon(found), *_mailbox_lines(found), _arrival_line(found), _outbox_line(found), _breaker_line(found),
         _index_line(found), _rules_line(found), *_today_lines(found["today"]),
     ]  # fmt: skip
-    for label, style, words in lines:
-        grid.add_row(Text(label, style="bold"), Text(words, style=style))
-    console.print(grid)
-    console.print()
+    for label, style, line in lines:
+        grid.add_row(Text(label, style="bold"), Text(line, style=style))
+    words = []
     if not found["problems"] and "problem" not in found["rules"]:
-        console.print(Text("Nothing needs a person.", style="green"))
+        words.append(Text("Nothing needs a person.", style="green"))
     for problem in found["problems"]:
         since = f" (since {_ago(problem['opened_at'], found['at'])})" if problem["opened_at"] else ""
-        console.print(Text(f"{problem['problem']}{since}", style="red"))
-        console.print(Text(f"  {problem['mend']}"))
+        words += [Text(f"{problem['problem']}{since}", style="red"), Text(f"  {problem['mend']}")]
+    return Group(grid, "", *words)
 
 
 def _ago(at: datetime | None, now: datetime) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from textwrap import shorten
 from typing import Protocol
 
 from helpdesk_daemon.mail.body import REPLY_MARKER
@@ -21,6 +22,7 @@ from helpdesk_daemon.triage.rules import Department
 from helpdesk_daemon.triage.vote import Neighbour
 
 EVIDENCE = 3  # neighbours shown to agents
+EVIDENCE_WIDTH = 120  # characters of each
 MAX_REFERENCES = 20
 MAX_MARKS = 10
 IDENTIFIER = re.compile(r"<[!-;=?-~]{1,250}>")  # one that we repeat: of printable ASCII, and short enough to fold
@@ -232,7 +234,7 @@ class Composer:
 
     def notice(
         self, kind: Kind, template: str, subject: str, recipient: str, values: Mapping[str, object],
-        now: datetime, original: bytes = b"",
+        now: datetime, original: bytes = b"", attachments: Sequence[Attachment] = (),
     ) -> Outgoing:  # fmt: skip
         """A mail about no ticket to one of our own people."""
         text, html = self.render(template, values)
@@ -243,7 +245,7 @@ class Composer:
             *AUTOMATIC,
         ]
         return self._mail(
-            kind, None, Party.AGENT, recipient, self.identity.address, fields, text, html, now, (), original
+            kind, None, Party.AGENT, recipient, self.identity.address, fields, text, html, now, attachments, original
         )
 
     def _forward_values(self, ticket: Ticket, message: Message) -> dict[str, object]:
@@ -310,7 +312,7 @@ def _thread(answers: str, references: tuple[str, ...]) -> list[Field]:
 def _evidence(neighbour: Neighbour) -> dict[str, object]:
     """One neighbour as agents may see it: only shipped examples in words, customers' by tracking ID."""
     shown = (
-        " ".join(neighbour.text.split())[:120]
+        shorten(neighbour.text, EVIDENCE_WIDTH, placeholder=" …")
         if neighbour.source == "seed"
         else neighbour.ticket or "a labelled ticket"
     )

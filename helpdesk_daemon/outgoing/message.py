@@ -15,6 +15,7 @@ class Kind(StrEnum):
     RELAY = "relay"
     NOTICE = "notice"
     ALERT = "alert"
+    DIGEST = "digest"
     LINK = "link"
 
 

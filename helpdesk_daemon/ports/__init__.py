@@ -1,6 +1,7 @@
 """The narrow doors between the stages and the world; every adapter behind one passes the same suite."""
 
 from helpdesk_daemon.ports.clock import Clock, Reached, pass_by
+from helpdesk_daemon.ports.digest import DayCount, DepartmentCount, DigestStore, Figures, SlowTicket, Span
 from helpdesk_daemon.ports.incidents import Incident, IncidentStore, Trouble, Webhook
 from helpdesk_daemon.ports.index_copy import IndexCopy
 from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox, Metered, Quota
@@ -20,6 +21,7 @@ from helpdesk_daemon.ports.records import (
     changed,
     difference,
 )
+from helpdesk_daemon.ports.retention import RetentionStore
 from helpdesk_daemon.ports.sending import SentFolder, Transport
 from helpdesk_daemon.ports.store import ArrivalStore, CopyStore, DecisionStore, ExampleStore, OutboxStore
 
@@ -32,12 +34,16 @@ __all__ = [
     "Copy",
     "CopyStore",
     "Cursor",
+    "DayCount",
     "DecisionStore",
+    "DepartmentCount",
+    "DigestStore",
     "Due",
     "Embedder",
     "Example",
     "ExampleStore",
     "Fetched",
+    "Figures",
     "Incident",
     "IncidentStore",
     "IndexCopy",
@@ -50,8 +56,11 @@ __all__ = [
     "Question",
     "Quota",
     "Reached",
+    "RetentionStore",
     "Sent",
     "SentFolder",
+    "SlowTicket",
+    "Span",
     "Stored",
     "Transport",
     "Trouble",

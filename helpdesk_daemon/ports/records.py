@@ -99,6 +99,7 @@ class Change:
     forward_id: str | None = None
     merged_into: str | None = None
     tags: tuple[str, ...] | None = None
+    zone: str | None = None
     first_answer_at: datetime | None = None
     participants: tuple[str, ...] = ()
 

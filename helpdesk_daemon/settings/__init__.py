@@ -21,13 +21,23 @@ from helpdesk_daemon.settings.servers import (
     ScreeningTable,
     SmtpTable,
 )
-from helpdesk_daemon.settings.tables import AlertsTable, IndexTable, LimitsTable, LogTable, ModelTable
+from helpdesk_daemon.settings.tables import (
+    AlertsTable,
+    DigestTable,
+    HealthTable,
+    IndexTable,
+    LimitsTable,
+    LogTable,
+    ModelTable,
+    RetentionTable,
+)
 from helpdesk_daemon.settings.web import WebTable
 from helpdesk_daemon.tomlfile import complaint, load_toml
 
 __all__ = [
-    "AlertsTable", "Endpoint", "IdentityTable", "IndexTable", "LimitsTable", "LogTable", "MailboxTable", "ModelTable",
-    "OAuthTable", "ScreeningTable", "Secret", "Settings", "SmtpTable", "WebTable", "load_settings",
+    "AlertsTable", "DigestTable", "Endpoint", "HealthTable", "IdentityTable", "IndexTable", "LimitsTable", "LogTable",
+    "MailboxTable", "ModelTable", "OAuthTable", "RetentionTable", "ScreeningTable", "Secret", "Settings",
+    "SmtpTable", "WebTable", "load_settings",
 ]  # fmt: skip
 
 PREFIX = "HELPDESK_"
@@ -52,15 +62,22 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__")
 
     data_dir: Path = Path("var")
+    """Database, keys, refresh tokens; back it up."""
     rules: Path | None = None
+    """The routing file; unset: the shipped one."""
     templates: Path | None = None
+    """Folder of templates that come before the shipped ones."""
     operator: Email | None = None
+    """Hears of trouble, and gets the digest."""
     identity: IdentityTable = IdentityTable()
     mailbox: list[MailboxTable] = Field(default_factory=lambda: [MailboxTable(url="maildir:var/inbox", start="all")])
     smtp: SmtpTable = SmtpTable()
     screening: ScreeningTable = ScreeningTable()
     limits: LimitsTable = LimitsTable()
     alerts: AlertsTable = AlertsTable()
+    digest: DigestTable = DigestTable()
+    health: HealthTable = HealthTable()
+    retention: RetentionTable = RetentionTable()
     model: ModelTable = ModelTable()
     index: IndexTable = IndexTable()
     web: WebTable = WebTable()
@@ -158,9 +175,11 @@ def load_settings(path: Path, folder: Path | None = None) -> Settings:
         if isinstance(error, SettingsError):
             raise ConfigError("environment", "", str(error), "Write lists and tables as JSON there") from error
         raise complaint(_source(path, error), Settings, error) from error
-    if settings.operator and _is_read(settings, settings.operator):
-        problem = f"{settings.operator} is read by this program, and an alert must not become a ticket"
-        raise ConfigError(str(path), "operator", problem, "Name a person's own address")
+    people = {"operator": [settings.operator] if settings.operator else [], "digest.to": settings.digest.to}
+    for key, address in ((key, address) for key, addresses in people.items() for address in addresses):
+        if _is_read(settings, address):
+            problem = f"{address} is read by this program, and an alert must not become a ticket"
+            raise ConfigError(str(path), key, problem, "Name a person's own address")
     _resolve(settings, folder or path.resolve().parent)
     return settings
 

@@ -43,17 +43,29 @@ class OAuthTable(Table):
     """`oauth`, in `[[mailbox]]` and `[smtp]`: where access tokens come from."""
 
     provider: Literal["google", "microsoft"] | None = None
+    """Whose addresses are used; a `token_url` instead names any other."""
     tenant: str = Field(default="common", pattern=r"^[A-Za-z0-9.-]+$")
+    """Microsoft's directory: its ID, or one of its names."""
     token_url: str = ""
+    """Where tokens come from, without a `provider`."""
     device_url: str = ""
+    """Where `sign-in` asks for a code, where the provider has such a page."""
     authorize_url: str = ""
+    """Where a person consents in the browser."""
     client_id: str = Field(min_length=1)
+    """Of the app that was registered with the provider."""
     client_secret_file: Path | None = None
+    """File with the app's secret; none for a public client."""
     client_secret_env: str = ""
+    """Variable with the app's secret, instead of the file."""
     grant: Literal["refresh_token", "client_credentials"] = "refresh_token"
+    """`refresh_token`: a person consented. `client_credentials`: an administrator allowed the app."""
     refresh_token_file: Path | None = None
+    """File with a refresh token that was got elsewhere; `sign-in` gets one, too."""
     scope: str = ""
+    """What is asked for; empty: what the provider wants for mail."""
     ca_file: Path | None = None
+    """PEM file of certificates to trust besides the system's."""
 
     @field_validator("token_url", "device_url", "authorize_url")
     @classmethod
@@ -101,9 +113,13 @@ class Secret(Table):
     """How to sign in; secrets are read anew at each sign-in, from a file or the environment."""
 
     auth: Literal["password", "xoauth2"] = "password"
+    """How to sign in; `xoauth2` needs an `oauth` table."""
     password_file: Path | None = None
+    """File with the password; it is read again at each sign-in."""
     password_env: str = ""
+    """Variable with the password, instead of the file."""
     oauth: OAuthTable | None = None
+    """Where access tokens come from."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Secret:

@@ -136,7 +136,7 @@ def _carried_out(case: Case, ticket: Ticket, commands: Sequence[Command], relaye
         category = next(name for name in routing.categories if name.casefold() == named)
         moved = moves.correct(moved, category, story.opening(_mails(case, ticket)), routing)
     if "priority" in values:
-        moved = moves.prioritise(moved, Priority(PRIORITIES[values["priority"].casefold()]))
+        moved = moves.prioritise(moved, Priority(PRIORITIES[values["priority"].casefold()]), routing)
     if "note" in values:
         moved = replace(moved, audit=(*moved.audit, Audit("note.kept", {}, ticket.id, actor)))
     if "close" in values:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from helpdesk_daemon import metrics
 from helpdesk_daemon.errors import ConfigError, TransientError
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
@@ -84,9 +85,12 @@ class Classifier:
         while True:
             try:
                 await self.prepare()
-                found = await self._model(self._search, texts)
+                with metrics.timed("model"):
+                    found = await self._model(self._search, texts)
+                metrics.embedded.inc(len(texts))
             except (TransientError, ConfigError) as error:
                 self.failing = str(error)
+                metrics.failures.labels("model").inc()
                 self._log.error("model.failed", error=str(error))
                 if isinstance(error, ConfigError) or loop.time() >= until:
                     self._given_up = True

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from helpdesk_daemon import metrics
 from helpdesk_daemon.errors import StoreError, TransientError
 from helpdesk_daemon.lanes import Lane, Wake
 from helpdesk_daemon.log import get, who
@@ -120,16 +121,18 @@ class Decide:
             await self._load()
             arrivals = await self._db(self._store.claim, BATCH)
             self._claimed.update(a.id for a in arrivals)
-            if arrivals:
-                self._reached("decide.claimed")
-            if arrivals and arrivals[0].attempts > MAX_ATTEMPTS:
+            if not arrivals:
+                return []
+            self._reached("decide.claimed")
+            if arrivals[0].attempts > MAX_ATTEMPTS:
                 await self._quarantine(arrivals[0])
                 continue
-            batch, failed = await self._work(self._read, arrivals)
-            known = await self._db(self._store.known, [r.question for r in batch])
-            batch = await self._work(self._with_text, batch, known)
+            with metrics.timed("parse"):
+                batch, failed = await self._work(self._read, arrivals)
+                known = await self._db(self._store.known, [r.question for r in batch])
+                batch = await self._work(self._with_text, batch, known)
             await self._give_back(failed)
-            if batch or not arrivals:
+            if batch:
                 return batch
         return []
 
@@ -163,12 +166,14 @@ class Decide:
         outcome = quarantine(arrival, why, desk, known, now)
         await self._db(self._store.commit, [outcome])
         self._claimed.discard(arrival.id)
+        metrics.messages.labels(arrival.mailbox, outcome.state).inc()
         self._log.error("message.quarantined", arrival=arrival.id, reason=outcome.reason)
         self._decided()
 
     async def _give_back(self, failed: Sequence[tuple[int, str]]) -> None:
         """Let mails that failed be tried again, alone; the third failure is the last."""
         for arrival, why in failed:
+            metrics.failures.labels("message").inc()
             self._log.error("message.failed", arrival=arrival, error=why)
             await self._db(self._store.release, [arrival], why[:500], True)
             self._claimed.discard(arrival)
@@ -193,10 +198,12 @@ class Decide:
         if not batch:
             return 0
         known = await self._db(self._store.known, [entry.question for entry, _ in batch])
-        outcomes, failed = await self._work(self._plan, batch, known)
+        with metrics.timed("plan"):
+            outcomes, failed = await self._work(self._plan, batch, known)
         self._reached("decide.planned")
         try:
-            await self._db(self._store.commit, outcomes)
+            with metrics.timed("commit"):
+                await self._db(self._store.commit, outcomes)
         except (StoreError, TransientError):
             raise
         except Exception as error:  # a value the database refuses: find out whose by trying them alone
@@ -232,6 +239,9 @@ class Decide:
             decision, entry = outcome.decision, read[outcome.arrival]
             if outcome.breaker:
                 self._log.error("breaker.opened", reason=outcome.breaker)
+            metrics.messages.labels(entry.arrival.mailbox, outcome.state).inc()
+            if decision:
+                metrics.decided(decision.category, decision.department.name, decision.needs_review, decision.confidence)
             for held in filter(None, (mail.held for mail in outcome.outgoing)):
                 self._log.warning("outgoing.held", arrival=outcome.arrival, ticket=outcome.ticket, reason=held)
             self._log.info(

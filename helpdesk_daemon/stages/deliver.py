@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from helpdesk_daemon import metrics
 from helpdesk_daemon.errors import (
     AmbiguousDelivery,
     HelpdeskError,
@@ -151,7 +152,8 @@ class Deliver:
     async def _try(self, row: Due) -> Try:
         """Send one mail; every way this can end has its row."""
         try:
-            reply = await self._send(row)
+            with metrics.timed("send"):
+                reply = await self._send(row)
         except (Unreachable, SignInError) as error:
             return Sent(row.id, "pending", str(error)), error
         except AmbiguousDelivery as error:
@@ -181,6 +183,7 @@ class Deliver:
             "outbox": row.id, "kind": row.kind, "to": row.recipient, "message_id": row.message_id, "state": state,
             "reply": reply[:300], "attempt": row.attempts + 1,
         }  # fmt: skip
+        metrics.outgoing.labels(row.kind, state).inc()
         level = self._log.info if state == "sent" else self._log.warning
         level(f"outgoing.{state}", outbox=row.id, kind=row.kind, ticket=row.ticket, to=who(row.recipient),
               reply=reply[:200])  # fmt: skip
@@ -229,6 +232,7 @@ class Deliver:
 
     async def _pause(self, error: HelpdeskError) -> None:
         self._failures += 1
+        metrics.failures.labels("transport").inc()
         self.failing = str(error)
         seconds = (
             SIGN_IN_PAUSE

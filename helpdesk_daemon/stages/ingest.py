@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from helpdesk_daemon import metrics
 from helpdesk_daemon.errors import ConfigError, HelpdeskError, PermanentError, SignInError, StoreError, TransientError
 from helpdesk_daemon.lanes import Lane, Wake
 from helpdesk_daemon.log import get
@@ -99,7 +100,9 @@ class Ingest:
             uids = [uid for uid in uids if uid not in gone]
             cursor = replace(cursor, position=max(cursor.position, _reached_position(settled, uids)))
             self._reached("ingest.fetched")
-            new += await self._db(self._store.record, self._mailbox.name, self._mailbox.folder, cursor, keyed)
+            fresh = await self._db(self._store.record, self._mailbox.name, self._mailbox.folder, cursor, keyed)
+            metrics.arrived.labels(self._mailbox.name).inc(fresh)
+            new += fresh
             self._reached("ingest.recorded")
             self._log.info("message.arrived", count=len(mails), bytes=sum(len(m.raw) for m in mails))
             self._arrived()
@@ -126,7 +129,8 @@ class Ingest:
         failures, polled = 0, False
         while not self._stopping:
             try:
-                await self.poll()
+                with metrics.timed("poll"):
+                    await self.poll()
                 if not polled:
                     self._log.info("mailbox.opened", folder=self._mailbox.folder)
                     polled = True
@@ -145,6 +149,7 @@ class Ingest:
         seconds = SIGN_IN_PAUSE if refused else min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
         seconds *= random.uniform(0.75, 1.25)  # noqa: S311  spreads reconnects, guards nothing
         self.failing = str(error)
+        metrics.failures.labels("mailbox").inc()
         self._log.error("mailbox.failed", error=str(error), next_try_in=round(seconds, 1), failures=failures)
         await self._stop.wait(seconds)
 

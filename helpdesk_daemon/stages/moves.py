@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.ports import Audit, Change, Label, difference
+from helpdesk_daemon.tickets.calendar import ALWAYS
 from helpdesk_daemon.tickets.sla import due_at
 from helpdesk_daemon.tickets.ticket import SPAM, Priority, State, Ticket
 from helpdesk_daemon.triage.decide import Decision
 from helpdesk_daemon.triage.rules import Routing, apply
+from helpdesk_daemon.triage.terms import calendar_of, terms_of
 from helpdesk_daemon.triage.text import text_of
 
 
@@ -76,6 +78,7 @@ def correct(moved: Moved, category: str, opening: Message, routing: Routing) -> 
         rule=", ".join(dict.fromkeys(hit)) or "default", set_by={**applied.set_by, "category": moved.actor},
         rules_version=routing.version,
     )  # fmt: skip
+    calendar = calendar_of(routing, category, route.department.name, False)
     goes = route.department.address != before.address
     detail: dict[str, object] = {
         "from": before.category, "to": category, "department": route.department.name, "before": before.department,
@@ -84,7 +87,7 @@ def correct(moved: Moved, category: str, opening: Message, routing: Routing) -> 
     after = _step(
         moved, "ticket.corrected", detail, category=category, department=route.department.name,
         address=route.department.address, priority=priority, sla_hours=hours,
-        due_at=due_at(before.created_at, hours), needs_review=False,
+        due_at=due_at(before.created_at, hours, calendar), zone=str(calendar.zone), needs_review=False,
         state=State.OPEN if goes and before.state == State.WAITING else before.state,
     )  # fmt: skip
     text = text_of(opening)
@@ -92,10 +95,15 @@ def correct(moved: Moved, category: str, opening: Message, routing: Routing) -> 
     return replace(after, decision=decision, label=label)
 
 
-def prioritise(moved: Moved, priority: Priority) -> Moved:
-    """Give a ticket another priority; what was promised to the customer stays."""
-    detail: dict[str, object] = {"from": moved.ticket.priority.value, "to": priority.value}
-    return _step(moved, "ticket.prioritised", detail, priority=priority)
+def prioritise(moved: Moved, priority: Priority, routing: Routing) -> Moved:
+    """Give a ticket another priority; what was promised to the customer stays, unless the rules say otherwise."""
+    ticket, hours = moved.ticket, routing.priorities.get(priority)
+    detail: dict[str, object] = {"from": ticket.priority.value, "to": priority.value}
+    if hours is None:
+        return _step(moved, "ticket.prioritised", detail, priority=priority)
+    due = due_at(ticket.created_at, hours, terms_of(routing, ticket).calendar or ALWAYS)
+    detail["sla_hours"] = hours
+    return _step(moved, "ticket.prioritised", detail, priority=priority, sla_hours=hours, due_at=due)
 
 
 def close(moved: Moved) -> Moved:

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 
 from helpdesk_daemon.adapters.store.engine import StageLock
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.ports import Incident
-from tests.acceptance.command import document, out, run
+from tests.acceptance.command import BIN, document, environment, out, run
 from tests.contract.rows import FOLDER, Database, ignored
 from tests.harness.dovecot import free_port
 from tests.harness.hook import Hook
@@ -114,6 +115,28 @@ def test_a_running_daemon_is_named_and_not_disturbed(tmp_path: Path, db: Databas
     assert status(tmp_path)[1]["running"] is None
     lock.acquire()
     lock.release()
+
+
+def test_watching_shows_the_news_until_ctrl_c(tmp_path: Path, db: Database) -> None:
+    terminal = pexpect.spawn(
+        str(BIN), ["status", "--watch"], cwd=str(tmp_path), env=environment(), encoding="utf-8", timeout=40,
+        dimensions=(30, 120),
+    )  # fmt: skip
+    terminal.expect_exact("Nothing needs a person.")
+    (number,) = db.arrive(1)
+    db.decisions.commit([ignored(number, breaker="a storm")])
+    terminal.expect_exact("a storm")
+    db.write("update alembic_version set version_num = '9999'")
+    terminal.expect_exact("belongs to another version")
+    terminal.sendintr()
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
+
+
+def test_watching_needs_a_terminal(tmp_path: Path, db: Database) -> None:
+    done = run(tmp_path, "status", "--watch")
+    assert (done.returncode, b"--watch needs a terminal" in done.stderr) == (2, True)
 
 
 def test_open_incidents_are_shown_and_those_over_on_request(tmp_path: Path, db: Database) -> None:

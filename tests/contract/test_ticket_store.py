@@ -170,4 +170,4 @@ def test_an_order_that_is_refused_writes_nothing(db: Database) -> None:
         db.decisions.operate(asks(), plan)
     assert db.counts() == before
     with transaction(db.engine) as connection:
-        assert audit.verify(connection)[1] == ""
+        assert audit.verify(connection).problem == ""

@@ -16,6 +16,7 @@ from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.labels import learn
 from helpdesk_daemon.adapters.store.outbox import outbox_row
+from helpdesk_daemon.adapters.store.promises import note
 from helpdesk_daemon.adapters.store.schema import (
     arrivals,
     auto_replies,
@@ -56,6 +57,7 @@ def ticket_of(row: Row[Any]) -> Ticket:
         address=row.address, priority=Priority(row.priority), sla_hours=row.sla_hours, due_at=row.due_at,
         created_at=row.created_at, needs_review=row.needs_review, linked_to=row.linked_to,
         forward_id=row.forward_id, customer_id=row.customer_id, not_acknowledged=row.not_acknowledged,
+        zone=row.zone,
         merged_into=row.merged_into, tags=row.tags,
     )  # fmt: skip
 
@@ -208,6 +210,7 @@ class Decisions:
         ):
             insert_rows(connection, table, rows)
         learned = [learn(connection, o.label, now) for o in outcomes if o.label]
+        note(connection, outcomes, now)
         audit.append(connection, [line for o in outcomes for line in o.audit] + learned, now)
 
     def _change(self, connection: Connection, o: Outcome, now: Any) -> None:

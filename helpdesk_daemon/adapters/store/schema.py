@@ -98,6 +98,9 @@ arrivals = Table(
     Index("arrivals_state", "state", "id"),
     Index("arrivals_untouched", "mailbox", "folder", "uidvalidity", sqlite_where=text("touched_at is null"),
           postgresql_where=text("touched_at is null")),
+    Index("arrivals_ticket", "ticket", sqlite_where=text("ticket is not null"),
+          postgresql_where=text("ticket is not null")),
+    Index("arrivals_raw", "fetched_at", sqlite_where=text("raw is not null"), postgresql_where=text("raw is not null")),
     sqlite_autoincrement=True,
 )  # fmt: skip
 
@@ -121,6 +124,7 @@ tickets = Table(
     Column("forward_id", Text, nullable=False, default=""),
     Column("customer_id", Text, nullable=False, default=""),
     Column("not_acknowledged", Text, nullable=False, default="", server_default=""),
+    Column("zone", String(60), nullable=False, default="UTC", server_default="UTC"),
     Column("merged_into", String(11), nullable=False, default="", server_default=""),
     Column("tags", Words, nullable=False, default=(), server_default="[]"),
     Column("created_at", Moment, nullable=False),
@@ -141,6 +145,7 @@ participants = Table(
     metadata,
     Column("ticket", ForeignKey("tickets.id"), primary_key=True),
     Column("email", String(320), primary_key=True),
+    Index("participants_email", "email"),
 )
 
 messages = Table(
@@ -160,6 +165,7 @@ messages = Table(
     Column("files", Words, nullable=False, default=(), server_default="[]"),
     Index("messages_ticket", "ticket"),
     Index("messages_message_id", "message_id"),
+    Index("messages_text", "at", sqlite_where=text("text <> ''"), postgresql_where=text("text <> ''")),
 )
 
 decisions = Table(
@@ -212,6 +218,8 @@ outbox = Table(
     Index("outbox_state", "state", "next_attempt_at"),
     Index("outbox_ticket", "ticket"),
     Index("outbox_message_id", "message_id"),
+    Index("outbox_mime", "created_at", sqlite_where=text("mime is not null"),
+          postgresql_where=text("mime is not null")),
 )  # fmt: skip
 
 examples = Table(
@@ -305,6 +313,14 @@ incidents = Table(
     sqlite_autoincrement=True,
 )  # fmt: skip
 
+digests = Table(
+    "digests",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("until", Moment, nullable=False),
+    Column("mails", Integer, nullable=False),
+)
+
 suppressions = Table(
     "suppressions",
     metadata,
@@ -387,4 +403,21 @@ audit_detail = Table(
     Column("seq", ForeignKey("audit_log.seq"), primary_key=True, autoincrement=False),
     Column("salt", String(32), nullable=False),
     Column("detail", Text, nullable=False),
+)
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("kind", String(10), primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("at", String(24), nullable=False),
+    Column("tag", String(64), nullable=False),
+)
+
+retention = Table(
+    "retention",
+    metadata,
+    Column("what", String(20), primary_key=True),
+    Column("done_before", Moment, nullable=False),
 )
