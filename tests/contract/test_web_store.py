@@ -57,7 +57,7 @@ def typed(number: int, key: str = "", request: str = "r") -> Typed:
 def test_every_page_of_tickets_is_read_in_order_by_an_index(db: Database, wanted: TicketFilter) -> None:
     statement = page_of_tickets(wanted, MIDDLE, 50).compile(
         dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}
-    )  # type: ignore[no-untyped-call]
+    )
     with transaction(db.engine) as connection:
         plan = [row[3] for row in connection.execute(text(f"explain query plan {statement}"))]
     page = next(line for line in plan if "tickets" in line)
