@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import FilePayload, Page, async_playwright
 
 from tests.harness.sink import Sink
 from tests.harness.web import FORM, Site, play
@@ -24,7 +24,7 @@ async def submitted(page: Page, base: str) -> str:
     await page.fill("#email", FORM["email"])
     await page.fill("#subject", FORM["subject"])
     await page.fill("#description", FORM["description"])
-    await page.set_input_files("#files", [{"name": "a.png", "mimeType": "image/png", "buffer": b"picture"}])
+    await page.set_input_files("#files", FilePayload(name="a.png", mimeType="image/png", buffer=b"picture"))
     await page.click("button[type=submit]")
     await page.wait_for_url("**/submit/HD-*/", timeout=10_000)
     return await page.inner_text(".id")
