@@ -25,6 +25,8 @@ from helpdesk_daemon.adapters.store.engine import StageLock, open_engine
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.outbox import Outbox
+from helpdesk_daemon.adapters.store.retention import Retention
+from helpdesk_daemon.adapters.store.sla import Sla as SlaOnDatabase
 from helpdesk_daemon.adapters.systemd import Notify, notifier, watchdog_seconds
 from helpdesk_daemon.conditions import look_for_trouble
 from helpdesk_daemon.errors import HelpdeskError, SignInError, StoreError, Unreachable
@@ -52,6 +54,8 @@ from helpdesk_daemon.stages.digest import Digest
 from helpdesk_daemon.stages.ingest import Ingest
 from helpdesk_daemon.stages.keep_index import KeepIndex
 from helpdesk_daemon.stages.pulse import BEAT, Pulse
+from helpdesk_daemon.stages.retain import Retain
+from helpdesk_daemon.stages.sla import Sla
 from helpdesk_daemon.stages.watch import Watch
 from helpdesk_daemon.wiring import (
     copies_of,
@@ -140,6 +144,10 @@ class App:
             for box, lane in zip(mailboxes, self.lanes, strict=True)
         ]
         self.copies = self._copies(parts, tokens)
+        self.sla = Sla(
+            SlaOnDatabase(self.engine, self.clock), lambda: self.desks, self.clock, self.db, self._outgoing,
+            [box.name for box in mailboxes],
+        )  # fmt: skip
         self.watch = Watch(
             self._look, Incidents(self.engine, self.clock), lambda: self.desks.first, webhook, self.clock,
             self.db, self._outgoing,
@@ -155,6 +163,7 @@ class App:
             min((watchdog_seconds() or 3 * BEAT) / 3, BEAT),
         )  # fmt: skip
         self.health = Health(open_engine(database(settings), readonly=True), self.clock, self.pulse.stuck)
+        self.retain = Retain(Retention(self.engine, self.clock), settings.retention.ages, self.clock, self.db)
         self._since: datetime | None = None
         self._log = get("app")
         self._stop = asyncio.Event()
@@ -224,6 +233,7 @@ class App:
         for keeper in self.keepers:
             await keeper.once(0)
         await self.decide.drain()
+        await self.sla.look()
         senders: list[Deliver | Copies] = [*self.delivers, *self.copies]
         for stage in senders:
             try:
@@ -234,6 +244,7 @@ class App:
                 failures.append(error)
         for keeper in self.keepers:
             await keeper.once(CATCH_UP)
+        await self.retain.sweep()
         await self._tell()
         if failures:
             raise failures[0]
@@ -262,9 +273,9 @@ class App:
         metrics.expect(table.name for table in self.settings.mailbox)
         if self.settings.health.port:
             await self.health.listen(self.settings.health.host, self.settings.health.port)
-        stages: list[Ingest | Decide | Deliver | Copies | Watch | Digest | KeepIndex | Pulse] = [
-            *self.ingests, self.decide, *self.delivers, *self.copies, self.watch, self.digest, *self.keepers,
-            self.pulse,
+        stages: list[Ingest | Decide | Deliver | Copies | Sla | Watch | Digest | Retain | KeepIndex | Pulse] = [
+            *self.ingests, self.decide, *self.delivers, *self.copies, self.sla, self.watch, self.digest, self.retain,
+            *self.keepers, self.pulse,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
@@ -317,8 +328,10 @@ class App:
         for copies in self.copies:
             scheduler.add_job(copies.wake, "interval", seconds=15, id=f"copies {copies.mailbox}")
         scheduler.add_job(self.decide.wake, "interval", seconds=30, id="decide")
+        scheduler.add_job(self.sla.wake, "interval", seconds=30, id="sla")
         scheduler.add_job(self.digest.wake, "interval", seconds=60, id="digest")
         scheduler.add_job(self.watch.wake, "interval", seconds=self.settings.alerts.look_seconds, id="watch")
+        scheduler.add_job(self.retain.wake, "interval", hours=1, id="retain")
         scheduler.start()
         return scheduler
 

@@ -23,6 +23,10 @@ class ConfigError(HelpdeskError):
         self.file, self.key, self.problem, self.mend = file, key, problem, mend
 
 
+class Refused(HelpdeskError):
+    """A person ordered what cannot be done."""
+
+
 class TransientError(HelpdeskError):
     """The other side may succeed later.
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from helpdesk_daemon.adapters.calendars import CalendarTable, read_calendar
 from helpdesk_daemon.errors import ConfigError
+from helpdesk_daemon.tickets.calendar import ALWAYS
 from helpdesk_daemon.tickets.ticket import Priority
 from helpdesk_daemon.tomlfile import check, load_toml
-from helpdesk_daemon.triage.rules import Conditions, Department, Route, Routing, Rule, Setting
+from helpdesk_daemon.triage.rules import Conditions, Department, Route, Routing, Rule, Setting, Terms
 
 
 class Strict(BaseModel):
@@ -28,18 +32,27 @@ def _as_list(value: object) -> object:
 Words = Annotated[list[str], BeforeValidator(_as_list)]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
 Level = Literal["High", "Medium", "Low"]
+MOST_WEEKS = 104  # a promise that takes longer was meant otherwise
 Hours = Annotated[float, Field(gt=0, le=24 * 366)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class DepartmentTable(Strict):
+class TermsTable(Strict):
+    """What departments, categories and triage may say of promises."""
+
+    calendar: str = ""
+    resolution_hours: Hours | None = None
+    escalation: Annotated[list[Email], BeforeValidator(_as_list)] = []
+
+
+class DepartmentTable(TermsTable):
     """`[department.NAME]`."""
 
     address: Email
     agents: Words = []
 
 
-class CategoryTable(Strict):
+class CategoryTable(TermsTable):
     """`[category.NAME]`."""
 
     department: str
@@ -47,7 +60,13 @@ class CategoryTable(Strict):
     sla_hours: Hours
 
 
-class TriageTable(Strict):
+class PriorityTable(Strict):
+    """`[priority.NAME]`: what `#priority NAME` promises."""
+
+    sla_hours: Hours
+
+
+class TriageTable(TermsTable):
     """`[triage]`."""
 
     department: str
@@ -97,6 +116,8 @@ class RulesFile(Strict):
     triage: TriageTable
     category: dict[str, CategoryTable]
     department: dict[str, DepartmentTable]
+    calendar: dict[str, CalendarTable] = {}
+    priority: dict[Level, PriorityTable] = {}
     rule: list[RuleTable] = []
 
 
@@ -105,10 +126,14 @@ class _Reader:
 
     def __init__(self, path: Path, file: RulesFile) -> None:
         self.path, self.file = str(path), file
+        self.calendars = {n: read_calendar(self.path, n, table, date.today()) for n, table in file.calendar.items()}
         self.departments = {
-            name: Department(name, table.address.lower(), tuple(a.lower() for a in table.agents))
+            name: Department(
+                name, table.address.lower(), tuple(a.lower() for a in table.agents),
+                self.terms(table, f"department.{name}"),
+            )
             for name, table in file.department.items()
-        }
+        }  # fmt: skip
 
     def department(self, name: str, key: str) -> Department:
         if name not in self.departments:
@@ -136,8 +161,21 @@ class _Reader:
                 raise ConfigError(self.path, key, f"{word!r} is not a pattern: {error}", mend) from error
         return tuple(found)
 
+    def terms(self, table: TermsTable, key: str) -> Terms:
+        if table.calendar and table.calendar not in self.calendars:
+            known = ", ".join(self.calendars) or "none yet"
+            mend = f"Known: {known}; or add [calendar.{table.calendar}]"
+            raise ConfigError(self.path, f"{key}.calendar", f"unknown calendar {table.calendar!r}", mend)
+        escalation = tuple(dict.fromkeys(a.lower() for a in table.escalation))
+        return Terms(self.calendars.get(table.calendar), table.resolution_hours, escalation)
+
     def route(self, table: CategoryTable | TriageTable, key: str) -> Route:
-        return Route(self.department(table.department, f"{key}.department"), Priority(table.priority), table.sla_hours)
+        department, terms = self.department(table.department, f"{key}.department"), self.terms(table, key)
+        calendar = terms.calendar or department.terms.calendar or ALWAYS
+        if table.sla_hours > MOST_WEEKS * calendar.weekly_hours:
+            problem = f"{table.sla_hours:g} hours take over {MOST_WEEKS // 52} years in calendar {calendar.name}"
+            raise ConfigError(self.path, f"{key}.sla_hours", problem, "Hours count only while the calendar is open")
+        return Route(department, Priority(table.priority), table.sla_hours, terms)
 
     def rule(self, number: int, table: RuleTable) -> Rule:
         key, when, then = f"rule.{number}", table.when, table.set
@@ -179,11 +217,11 @@ def load_routing(path: Path, polled: frozenset[str] = frozenset()) -> Routing:
     """
     file = check(path, RulesFile, load_toml(path))
     reader = _Reader(path, file)
-    for name, department in reader.departments.items():
-        if re.sub(r"\+[^@]*@", "@", department.address) in polled:
-            problem = f"{department.address} is a mailbox we poll, so every forward would come back"
-            mend = "Give the department a mailbox of its own"
-            raise ConfigError(str(path), f"department.{name}.address", problem, mend)
+    for key, address in _written_to(file):
+        if re.sub(r"\+[^@]*@", "@", address) in polled:
+            problem = f"{address} is a mailbox we poll, so what is sent there would come back"
+            mend = "Name a mailbox that people read"
+            raise ConfigError(str(path), key, problem, mend)
     return Routing(
         categories={name: reader.route(table, f"category.{name}") for name, table in file.category.items()},
         triage=reader.route(file.triage, "triage"),
@@ -191,4 +229,16 @@ def load_routing(path: Path, polled: frozenset[str] = frozenset()) -> Routing:
         rules=tuple(reader.rule(number, table) for number, table in enumerate(file.rule, 1)),
         departments=reader.departments,
         version=hashlib.sha256(path.read_bytes()).hexdigest(),
+        priorities={Priority(name): table.sla_hours for name, table in file.priority.items()},
     )
+
+
+def _written_to(file: RulesFile) -> Iterator[tuple[str, str]]:
+    """Every address that mail is sent to, with its key."""
+    for name, department in file.department.items():
+        yield f"department.{name}.address", department.address.lower()
+    tables: dict[str, TermsTable] = {"triage": file.triage}
+    tables |= {f"department.{name}": table for name, table in file.department.items()}
+    tables |= {f"category.{name}": category for name, category in file.category.items()}
+    for key, table in tables.items():
+        yield from ((f"{key}.escalation", address.lower()) for address in table.escalation)

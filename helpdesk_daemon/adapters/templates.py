@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import nh3
 from jinja2 import (
@@ -18,6 +19,7 @@ from jinja2 import (
     select_autoescape,
 )
 
+from helpdesk_daemon.mail.headers import one_line
 from helpdesk_daemon.mail.html_quotes import is_too_deep
 from helpdesk_daemon.mail.message import Message
 
@@ -26,11 +28,20 @@ LONGEST_NAME = 60  # characters
 NO_NAME = re.compile(r"https?:|www\.|[/@<>]|\.[a-z]{2,}\b", re.IGNORECASE)
 FALLBACK = "en"
 MAX_HTML = 2_000_000  # characters of a stranger's HTML that are cleaned and shown
+SCHEMES = {"http", "https", "mailto", "tel", "cid"}
+DROPPED = {"script", "style", "title"}  # elements whose content goes, too
+# What carries meaning when an agent emphasises or quotes; nothing here loads, moves or hides.
+STYLES = {"color", "background-color", "font-weight", "font-style", "text-decoration", "text-align", "margin"}
+ATTRIBUTES = {name: set(values) for name, values in nh3.ALLOWED_ATTRIBUTES.items()} | {"*": {"style", "dir", "lang"}}
+PARAGRAPH = re.compile(r"<p class=[\"']?(?:Mso\w{1,30}|x_Mso\w{1,30})[\"']?", re.IGNORECASE)
 
 
-def when(at: datetime) -> str:
-    """A moment as people read it, with its zone."""
-    return at.strftime("%A, %-d %B %Y, %H:%M %Z").replace("UTC", "UTC")
+def when(at: datetime, zone: str = "") -> str:
+    """A moment as people read it, with its zone; in `zone` where one is named."""
+    local = at.astimezone(ZoneInfo(zone)) if zone else at
+    name = local.tzname() or ""
+    named = f"UTC{name}" if name[:1] in ("+", "-") else name  # some zones have no letters of their own
+    return f"{local:%A, %-d %B %Y, %H:%M} {named}"
 
 
 def plain_name(name: str) -> str:
@@ -50,13 +61,18 @@ def safe_html(message: Message) -> str:
     if len(message.html) > MAX_HTML or is_too_deep(message.html):
         return ""
     return nh3.clean(
-        message.html,
-        tags=nh3.ALLOWED_TAGS - HIDING,
-        attribute_filter=_kept,
-        url_schemes={"http", "https", "mailto", "tel", "cid"},
-        clean_content_tags={"script", "style", "title"},
-        link_rel="noopener noreferrer nofollow",
-    )
+        message.html, tags=nh3.ALLOWED_TAGS - HIDING, attribute_filter=_kept, url_schemes=SCHEMES,
+        clean_content_tags=DROPPED, link_rel="noopener noreferrer nofollow",
+    )  # fmt: skip
+
+
+def clean_html(html: str) -> str:
+    """HTML of one of our own people, harmless and balanced, with its emphasis kept."""
+    html = PARAGRAPH.sub('<p style="margin:0"', html)  # Word sets these margins in a style sheet, which goes
+    return nh3.clean(
+        html, tags=nh3.ALLOWED_TAGS - HIDING, attributes=ATTRIBUTES, attribute_filter=_kept,
+        filter_style_properties=STYLES, url_schemes=SCHEMES, clean_content_tags=DROPPED,
+    )  # fmt: skip
 
 
 class Templates:
@@ -76,7 +92,12 @@ class Templates:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        self._environment.filters |= {"when": when, "safe_html": safe_html, "plain_name": plain_name}
+        self._environment.filters |= {
+            "when": when,
+            "safe_html": safe_html,
+            "plain_name": plain_name,
+            "one_line": one_line,
+        }
         self._get = lru_cache(maxsize=64)(self._load)
 
     def _load(self, name: str) -> tuple[Template, Template | None]:
@@ -95,6 +116,10 @@ class Templates:
         """
         plain, html = self._get(name)
         return plain.render(values), html.render(values) if html else ""
+
+    def clean(self, html: str) -> str:
+        """See `Render.clean`."""
+        return clean_html(html)
 
 
 def _language(template: Template) -> str:

@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 FIXED = {
     "Tracking ID": 11, "ID": 6, "Due": 16, "At": 19, "Sent": 16, "Next": 16, "Conf.": 5, "Tries": 5, "State": 9,
     "Bytes": 8, "Category": 11, "Department": 17, "Priority": 12, "Kind": 15, "Event": 24, "Actor": 12, "Mailbox": 10,
-    "Since": 16, "Over": 16, "Told by": 13,
+    "Since": 16, "Answer": 7, "Over": 16, "Told by": 13,
 }  # fmt: skip
 READABLE = 18
 PIPED_WIDTH = 150  # characters, where no terminal says how many there are
 DROPPED_FIRST = (
-    "Actor", "Message-ID", "Next", "Tries", "Conf.", "Priority", "Mailbox", "State", "Department", "Last reply", "At",
+    "Actor", "Message-ID", "Next", "Tries", "Conf.", "Answer", "Priority", "Mailbox", "State", "Department",
+    "Last reply", "At",
 )  # fmt: skip
 ACTING = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # characters that a terminal obeys
 as_json = click.option("--json", "json_", is_flag=True, help="One JSON document instead of a table")
@@ -63,6 +64,20 @@ def reading(ctx: click.Context) -> Engine:
     if not path.exists():
         raise ConfigError(str(path), "", "there is no database yet", "Start the daemon, or try `helpdesk-daemon demo`")
     return open_engine(path, readonly=True)
+
+
+def current_schema(engine: Engine) -> Engine:
+    """The same engine, for what older databases do not have.
+
+    Raises:
+        ConfigError: the database is not of this version.
+    """
+    from helpdesk_daemon.adapters.store.migrate import HEAD, current
+
+    if current(engine) != HEAD:
+        mend = "Upgrade it: `helpdesk-daemon migrate`"
+        raise ConfigError(str(engine.url.database), "", "belongs to another version", mend)
+    return engine
 
 
 def typed_command() -> str:

@@ -1,22 +1,29 @@
-"""`tickets list|show`."""
+"""`tickets list|show|correct|close|reopen|merge`."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from helpdesk_daemon.cli.common import as_json, cell, hours, print_json, print_rows, reading
+from helpdesk_daemon.cli.moving import close, correct, merge, reopen
 
 COLUMNS = {
     "id": "Tracking ID", "created_at": "At", "state": "State", "requester_email": "From", "subject": "Subject",
     "category": "Category", "confidence": "Conf.", "department": "Department", "priority": "Priority", "due_at": "Due",
+    "response": "Answer",
 }  # fmt: skip
 
 
 @click.group()
 def tickets() -> None:
-    """Look at tickets."""
+    """Look at tickets, and put them right."""
+
+
+for _order in (correct, close, reopen, merge):
+    tickets.add_command(_order)
 
 
 @tickets.command("list")
@@ -26,16 +33,17 @@ def tickets() -> None:
 @click.option("--mailbox", default="", metavar="NAME")
 @click.option("--search", default="", help="Words in subject or sender")
 @click.option("--review", is_flag=True, help="Only those a person should check")
+@click.option("--missed", is_flag=True, help="Only those with a promise that was not kept")
 @as_json
 @click.pass_context
 def list_(
     ctx: click.Context, limit: int, state: str | None, department: str, mailbox: str, search: str, review: bool,
-    json_: bool,
+    missed: bool, json_: bool,
 ) -> None:  # fmt: skip
     """The newest tickets."""
     from helpdesk_daemon.adapters.store.reading import ticket_list
 
-    rows = ticket_list(reading(ctx), limit, state or "", department, search, review, mailbox)
+    rows = ticket_list(reading(ctx), limit, state or "", department, search, review, mailbox, missed)
     if json_:
         print_json(rows)
     else:
@@ -69,6 +77,11 @@ def show(ctx: click.Context, ticket_id: str, save: Path | None, json_: bool) -> 
         ("Priority", f"{found['priority']}, answer within {hours(found['sla_hours'])}, by {cell(found['due_at'])}"),
     ):  # fmt: skip
         click.echo(f"{name:<12}{value}")
+    _promises(found["sla"] or {})
+    if found["merged_into"]:
+        click.echo(f"{'Merged':<12}into {found['merged_into']}")
+    if found["tags"]:
+        click.echo(f"{'Tags':<12}{', '.join(found['tags'])}")
     if found["not_acknowledged"]:
         click.echo(f"{'Customer':<12}was not acknowledged: {found['not_acknowledged']}")
     for decision in found["decisions"]:
@@ -83,6 +96,16 @@ def show(ctx: click.Context, ticket_id: str, save: Path | None, json_: bool) -> 
                "\nMessages", "")  # fmt: skip
     print_rows(found["outgoing"], {"id": "ID", "kind": "Kind", "recipient": "To", "state": "State", "sent_at": "Sent",
                                    "last_reply": "Last reply"}, "Outgoing", "")  # fmt: skip
+
+
+def _promises(sla: dict[str, Any]) -> None:
+    """A line for each promise: how it stands, by when it is to be kept, what people were told of it."""
+    for name, words in (("response", "Answer"), ("resolution", "Closing")):
+        if not sla.get(name):
+            continue
+        told = [f"{word} {cell(at)}" for word in ("reminded", "escalated") if (at := sla[f"{name}_{word}_at"])]
+        due = [f"due {cell(sla[f'{name}_due_at'])}"] if sla[f"{name}_due_at"] else []
+        click.echo(f"{words:<12}{', '.join([sla[name], *due, *told])}")
 
 
 def _save(mails: list[tuple[int, bytes]], folder: Path) -> None:

@@ -12,7 +12,7 @@ from helpdesk_daemon.mail.phrases import FORWARD_SUBJECT
 from helpdesk_daemon.mail.quotes import REPLY_MARKER
 from helpdesk_daemon.mail.signature import without_signature
 
-__all__ = ["REPLY_MARKER", "new_text", "own_text"]
+__all__ = ["REPLY_MARKER", "new_text", "own_text", "said"]
 
 MAX_SCAN = 100_000  # characters looked at; what is beyond is a quote or an attack
 FEW_WORDS = 40  # own words above a forwarded mail, up to which it is what its sender wants read
@@ -75,9 +75,19 @@ def own_text(text: str, html: str = "") -> str:
     return _split(text, html).own
 
 
+def said(own: str, html: str = "") -> str:
+    """Own words without the signature below them; never more than `own_text` gave.
+
+    Args:
+        own: what `own_text` gave.
+        html: the HTML form of the same body, where there is one.
+    """
+    return without_signature(_without_marked_signature(own, html))
+
+
 def _split(text: str, html: str) -> Split:
     found = _split_lines(text[:MAX_SCAN].split("\n"))
-    if found.cut not in (Cut.NONE, Cut.MARKS) or not html:
+    if found.cut not in (Cut.NONE, Cut.MARKS, Cut.MARKER) or not html:
         return found
     shown = html_quotes.without_quotes(html)
     if shown is None:

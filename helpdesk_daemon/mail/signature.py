@@ -15,6 +15,7 @@ SIGNATURE_LINES = 15  # non-empty lines below `-- ` that can be a signature
 SIGNATURE_WIDTH = 160  # characters of its longest line
 CONTACT_LINES = 10  # non-empty lines of a signature that begins with a closing phrase or with a name
 CONTACT_WIDTH = 90
+CLOSED_LINES = 4  # non-empty lines of a closing phrase with names, without contacts
 FOOTER_LINES = 8  # non-empty lines of a mailing list's footer
 LEGAL_SPAN = 3_000  # characters of a paragraph in which the words of a disclaimer are looked for
 
@@ -68,6 +69,34 @@ def without_signature(text: str, ends: bool = False) -> str:
         lines = lines[: cut(lines)]
     found = "\n".join(lines).strip()
     return found if any(map(str.isalnum, found)) or not any(map(str.isalnum, text)) else ""
+
+
+def is_signature(text: str, name: str = "") -> bool:
+    """Whether nothing but a signature stands here, as below a command that needs no answer.
+
+    Args:
+        text: what stands below it.
+        name: display name of the sender.
+    """
+    lines = _tail(text.split("\n"), 0)
+    stand_in = "word"  # signatures are told by standing below something
+    if not lines or without_signature(f"{stand_in}\n\n{text}") == stand_in:
+        return True
+    if CLOSING.match(lines[0][:MAX_LINE]):
+        return len(lines) <= CLOSED_LINES and not any(_is_sentence(line) for line in lines[1:])
+    named = {word.casefold() for word in re.findall(r"\w+", name)}
+    signed = {word.casefold() for word in re.findall(r"\w+", lines[0])}
+    return bool(signed) and signed <= named and _all_contact(lines)
+
+
+def is_footer(lines: list[str]) -> bool:
+    """Whether these lines are what a mailing list or a gateway puts below a mail: a ruler, then a few lines."""
+    mark = lines[0][:MAX_LINE]
+    return bool(RULER.match(mark) or DELIMITER.match(mark)) and len(_tail(lines, 1)) <= FOOTER_LINES
+
+
+def _is_sentence(line: str) -> bool:
+    return len(line.split()) > 5 or line.endswith(("?", "!", ":"))
 
 
 def _client_end(lines: list[str]) -> int:

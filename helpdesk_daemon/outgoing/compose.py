@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from textwrap import shorten
 from typing import Protocol
 
-from helpdesk_daemon.mail.body import REPLY_MARKER, own_text
+from helpdesk_daemon.mail.body import REPLY_MARKER
 from helpdesk_daemon.mail.message import Address, Attachment, Message
 from helpdesk_daemon.outgoing import mime
+from helpdesk_daemon.outgoing.answer import Answer, answer_of
 from helpdesk_daemon.outgoing.headers import SUBJECT, Field, date, helpdesk_fields, mailbox, phrase, reply_subject
-from helpdesk_daemon.outgoing.message import Kind, Outgoing
-from helpdesk_daemon.tickets.ticket import Ticket
+from helpdesk_daemon.outgoing.message import Kind, Outgoing, Said
+from helpdesk_daemon.tickets.ticket import Priority, Ticket
 from helpdesk_daemon.tickets.tracking import NO_TICKET, Party, Signer
 from helpdesk_daemon.triage.decide import Decision
 from helpdesk_daemon.triage.rules import Department
 from helpdesk_daemon.triage.vote import Neighbour
 
 EVIDENCE = 3  # neighbours shown to agents
+EVIDENCE_WIDTH = 120  # characters of each
 MAX_REFERENCES = 20
 MAX_MARKS = 10
 IDENTIFIER = re.compile(r"<[!-;=?-~]{1,250}>")  # one that we repeat: of printable ASCII, and short enough to fold
@@ -31,6 +34,9 @@ class Render(Protocol):
 
     def __call__(self, name: str, values: Mapping[str, object]) -> tuple[str, str]:
         """The plain and the HTML form of template `name`; the HTML is empty when there is none."""
+
+    def clean(self, html: str) -> str:
+        """HTML of one of our own people, harmless and balanced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +141,44 @@ class Composer:
         return self._to_department("held", ticket, message, f"[{ticket.id}] Not sent on: {message.subject[:SUBJECT]}",
                                    values, [], now, answers=ticket.forward_id, original=raw, bare=True)  # fmt: skip
 
-    def relay(
-        self, ticket: Ticket, message: Message, department: Department, now: datetime, recipient: Address | None = None
-    ) -> Outgoing:
-        """An agent's answer to the customer, or to another who takes part: only new text, under our address."""
+    def retold(
+        self, ticket: Ticket, message: Message, confidence: float, rule: str, why: str, story: Sequence[Said],
+        attachments: Sequence[Attachment], now: datetime, answers: str = "",
+    ) -> Outgoing:  # fmt: skip
+        """A conversation so far, to a department that has not seen it.
+
+        Args:
+            ticket: as it is now.
+            message: the mail that opened the conversation.
+            confidence: of the ticket's latest decision, 0 to 1.
+            rule: that hit, `default` when none did.
+            why: why they get it.
+            story: what came after the first mail.
+            attachments: of all its mails.
+            now: the present moment, UTC.
+            answers: Message-ID of the forward they have already, empty for none.
+        """
+        values = self._forward_values(ticket, message) | {
+            "confidence": confidence, "rule": rule, "why": why, "story": story,
+        }  # fmt: skip
+        return self._to_department("retold", ticket, replace(message, attachments=tuple(attachments)),
+                                   f"[{ticket.id}] {ticket.subject[:SUBJECT]}", values,
+                                   helpdesk_fields(ticket, confidence, rule), now, answers=answers)  # fmt: skip
+
+    def answered(self, ticket: Ticket, message: Message, now: datetime) -> Outgoing:
+        """An answer that somebody outside of the ticket's department gave, shown to the department."""
+        return self._to_department("answered", ticket, message, f"Re: [{ticket.id}] {ticket.subject[:SUBJECT]}",
+                                   self._forward_values(ticket, message), [], now, answers=ticket.forward_id,
+                                   bare=True)  # fmt: skip
+
+    def answer(self, message: Message, private: Sequence[str]) -> Answer:
+        """What of an agent's mail may reach a customer; `private` addresses are taken out."""
+        return answer_of(message, private, self.identity.address, self.render.clean)
+
+    def relay(self, ticket: Ticket, answer: Answer, now: datetime, recipient: Address | None = None) -> Outgoing:
+        """An agent's answer to the customer, or to another who takes part, under our address."""
         to = recipient or Address(ticket.requester_name, ticket.requester_email)
-        private = (message.sender.email, department.address, ticket.address, *department.agents)
-        text = without_addresses(own_text(message.text, message.html), private, self.identity.address)
+        text, html = self.render("relay", {"ticket": ticket, "answer": answer, "identity": self.identity})
         fields: list[Field] = [
             ("From", phrase(self.identity.name, self.identity.address)),
             ("To", phrase(to.name, to.email)),
@@ -149,11 +186,28 @@ class Composer:
             ("Reply-To", self.identity.reply_address(self.signer.token(ticket.id, Party.CUSTOMER))),
             *_thread(ticket.customer_id, ()),
         ]
-        attachments = [a for a in message.attachments if not a.content_type.startswith("message/")]
-        sender = self.identity.address
         return self._mail(
-            Kind.RELAY, ticket, Party.ANSWERED, to.email, sender, fields, text + "\n", "", now, attachments
-        )
+            Kind.RELAY, ticket, Party.ANSWERED, to.email, self.identity.address, fields, text,
+            html if answer.html else "", now, answer.attachments,
+        )  # fmt: skip
+
+    def help(self, ticket: Ticket, message: Message, problems: Sequence[str], categories: Sequence[str],
+             now: datetime) -> Outgoing:  # fmt: skip
+        """What was wrong with an agent's commands, and which there are, to that agent alone."""
+        values = {"ticket": ticket, "problems": problems, "categories": categories, "identity": self.identity,
+                  "priorities": [p.value for p in Priority], "marker": REPLY_MARKER}  # fmt: skip
+        text, html = self.render("help", values)
+        fields: list[Field] = [
+            ("From", phrase(self.identity.name, self.identity.address)),
+            ("To", phrase(message.sender.name, message.sender.email)),
+            ("Subject", f"[{ticket.id}] Not done: {problems[0]}"[:SUBJECT]),
+            ("Reply-To", self.identity.reply_address(self.signer.token(ticket.id, Party.AGENT))),
+            *_thread(message.message_id, message.references),
+            ("Auto-Submitted", "auto-replied"),
+            ("X-Auto-Response-Suppress", "All"),
+        ]
+        sender = "" if self.null_sender else self.identity.address
+        return self._mail(Kind.NOTICE, ticket, Party.AGENT, message.sender.email, sender, fields, text, html, now)
 
     def quarantined(self, arrival: int, raw: bytes, reason: str, triage: Department, now: datetime) -> Outgoing:
         """A mail that could not be handled, to people, as it came (message/rfc822)."""
@@ -242,20 +296,11 @@ def _thread(answers: str, references: tuple[str, ...]) -> list[Field]:
 def _evidence(neighbour: Neighbour) -> dict[str, object]:
     """One neighbour as agents may see it: only shipped examples in words, customers' by tracking ID."""
     shown = (
-        " ".join(neighbour.text.split())[:120]
+        shorten(neighbour.text, EVIDENCE_WIDTH, placeholder=" …")
         if neighbour.source == "seed"
         else neighbour.ticket or "a labelled ticket"
     )
     return {"category": neighbour.category, "similarity": neighbour.similarity, "shown": shown}
-
-
-def without_addresses(text: str, private: Sequence[str], public: str) -> str:
-    """Replace addresses that must not reach a customer by the one that may; `@domain` means all of a domain."""
-    for address in filter(None, private):
-        local = r"[\w.+-]{1,64}" if address.startswith("@") else ""
-        pattern = rf"(?<![\w.+-]){local}{re.escape(address)}(?![\w-]|\.\w)"
-        text = re.sub(pattern, public, text, flags=re.IGNORECASE)
-    return text
 
 
 def author(ticket: Ticket, message: Message) -> Address:

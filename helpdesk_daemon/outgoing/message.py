@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -47,3 +48,22 @@ class Outgoing:
     ticket: str = ""
     mailbox: str = ""
     held: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One mail of a conversation, as colleagues read it.
+
+    Attributes:
+        at: when it came, UTC.
+        who: its sender.
+        did: what it was, in words that follow on the sender.
+        text: its new part.
+        files: what was attached.
+    """
+
+    at: datetime
+    who: str
+    did: str
+    text: str
+    files: tuple[str, ...] = ()

@@ -6,7 +6,22 @@ from helpdesk_daemon.ports.incidents import Incident, IncidentStore, Trouble, We
 from helpdesk_daemon.ports.index_copy import IndexCopy
 from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox, Metered, Quota
 from helpdesk_daemon.ports.meaning import Embedder, Example, VectorIndex
-from helpdesk_daemon.ports.records import Arrival, Audit, Change, Copy, Due, Known, Outcome, Question, Sent, Stored
+from helpdesk_daemon.ports.records import (
+    Arrival,
+    Audit,
+    Change,
+    Copy,
+    Due,
+    Known,
+    Label,
+    Outcome,
+    Question,
+    Sent,
+    Stored,
+    changed,
+    difference,
+)
+from helpdesk_daemon.ports.retention import RetentionStore
 from helpdesk_daemon.ports.sending import SentFolder, Transport
 from helpdesk_daemon.ports.store import ArrivalStore, CopyStore, DecisionStore, ExampleStore, OutboxStore
 
@@ -33,6 +48,7 @@ __all__ = [
     "IncidentStore",
     "IndexCopy",
     "Known",
+    "Label",
     "Mailbox",
     "Metered",
     "OutboxStore",
@@ -40,6 +56,7 @@ __all__ = [
     "Question",
     "Quota",
     "Reached",
+    "RetentionStore",
     "Sent",
     "SentFolder",
     "SlowTicket",
@@ -49,5 +66,7 @@ __all__ = [
     "Trouble",
     "VectorIndex",
     "Webhook",
+    "changed",
+    "difference",
     "pass_by",
 ]

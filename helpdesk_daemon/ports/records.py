@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from typing import Any
 
 from helpdesk_daemon.outgoing.limits import Bucket
 from helpdesk_daemon.outgoing.message import Outgoing
-from helpdesk_daemon.tickets.ticket import State, Ticket
+from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
 from helpdesk_daemon.triage.decide import Decision
 
 
@@ -55,17 +56,71 @@ class Stored:
     text: str
     new_text: str
     at: datetime
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A ticket's text with the category a person gave it: a labelled example at once.
+
+    Attributes:
+        text: what the ticket was judged by.
+        category: what it is.
+        ticket: tracking ID.
+        actor: who says so.
+    """
+
+    text: str
+    category: str
+    ticket: str
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a mail changes on a ticket that exists; None leaves a column as it is."""
+    """What changes on a ticket that exists; None leaves a column as it is.
+
+    Attributes:
+        ticket: tracking ID.
+        first_answer_at: noted when it is the first.
+        participants: addresses that take part from now on.
+    """
 
     ticket: str
     state: State | None = None
     customer_id: str | None = None
+    category: str | None = None
+    department: str | None = None
+    address: str | None = None
+    priority: Priority | None = None
+    sla_hours: float | None = None
+    due_at: datetime | None = None
+    needs_review: bool | None = None
+    forward_id: str | None = None
+    merged_into: str | None = None
+    tags: tuple[str, ...] | None = None
+    zone: str | None = None
     first_answer_at: datetime | None = None
     participants: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What changes of the ticket itself, by name."""
+        return {name: value for name in CHANGEABLE if (value := getattr(self, name)) is not None}
+
+
+CHANGEABLE = frozenset(f.name for f in fields(Change)) - {"ticket", "first_answer_at", "participants"}
+
+
+def changed(ticket: Ticket, change: Change) -> Ticket:
+    """The ticket after a change."""
+    return replace(ticket, **change.columns)
+
+
+def difference(before: Ticket, after: Ticket) -> Change:
+    """What has to be written to make one ticket of the other."""
+    names = [name for name in CHANGEABLE if getattr(before, name) != getattr(after, name)]
+    return Change(before.id, **{name: getattr(after, name) for name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +128,7 @@ class Outcome:
     """Everything that one arrival leads to; committed in one transaction.
 
     Attributes:
-        arrival: number of the arrival.
+        arrival: number of the arrival; 0 for a command, which comes with no mail.
         state: terminal state: `ticket`, `reply`, `ignored` or `quarantined`.
         reason: why, for the operator.
         sender: who wrote, for the ledger.
@@ -82,7 +137,9 @@ class Outcome:
         opened: the new ticket.
         participants: addresses that take part in the new ticket.
         change: what changes on an existing ticket.
-        decision: how the new ticket was routed.
+        decision: how the ticket is routed from now on.
+        actor: who decided.
+        label: an example that the decision is for later ones.
         message: the mail as kept on its ticket.
         outgoing: mails that leave, in order.
         buckets: rate buckets after this mail, by scope.
@@ -101,6 +158,8 @@ class Outcome:
     participants: tuple[str, ...] = ()
     change: Change | None = None
     decision: Decision | None = None
+    actor: str = "daemon"
+    label: Label | None = None
     message: Stored | None = None
     outgoing: tuple[Outgoing, ...] = ()
     buckets: Mapping[str, Bucket] = field(default_factory=dict)
@@ -122,6 +181,10 @@ class Known:
         suppressed: addresses that are never acknowledged.
         closed_at: by tracking ID: when a closed ticket was closed.
         confidence: by tracking ID: confidence and rule of its latest decision.
+        departments: by tracking ID: names of all departments that had it.
+        copies: by Message-ID: mails on tickets that carry it.
+        stories: by tracking ID, where they were asked for: all mails on the ticket with their bytes, oldest first;
+            the bytes are empty where they are gone.
         breaker_open: the circuit breaker holds outgoing mail.
     """
 
@@ -133,18 +196,33 @@ class Known:
     suppressed: set[str] = field(default_factory=set)
     closed_at: dict[str, datetime] = field(default_factory=dict)
     confidence: dict[str, tuple[float, str]] = field(default_factory=dict)
+    departments: dict[str, set[str]] = field(default_factory=dict)
+    copies: dict[str, list[Stored]] = field(default_factory=dict)
+    stories: dict[str, list[tuple[Stored, bytes]]] = field(default_factory=dict)
     breaker_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What planning one mail must know from the database."""
+    """What planning one mail must know from the database.
+
+    Attributes:
+        arrival: its number; 0 for a command.
+        digest: of the mail.
+        tickets: tracking IDs it claims.
+        message_ids: identifiers it answers.
+        addresses: of its senders.
+        message_id: its own identifier.
+        stories: tracking IDs whose mails are needed.
+    """
 
     arrival: int
     digest: str
     tickets: tuple[str, ...]
     message_ids: tuple[str, ...]
     addresses: tuple[str, ...]
+    message_id: str = ""
+    stories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,14 @@ from helpdesk_daemon.settings.tables import (
     LimitsTable,
     LogTable,
     ModelTable,
+    RetentionTable,
 )
 from helpdesk_daemon.tomlfile import complaint, load_toml
 
 __all__ = [
     "AlertsTable", "DigestTable", "Endpoint", "HealthTable", "IdentityTable", "IndexTable", "LimitsTable", "LogTable",
-    "MailboxTable", "ModelTable", "OAuthTable", "ScreeningTable", "Secret", "Settings", "SmtpTable", "load_settings",
+    "MailboxTable", "ModelTable", "OAuthTable", "RetentionTable", "ScreeningTable", "Secret", "Settings",
+    "SmtpTable", "load_settings",
 ]  # fmt: skip
 
 PREFIX = "HELPDESK_"
@@ -73,6 +75,7 @@ class Settings(BaseSettings):
     alerts: AlertsTable = AlertsTable()
     digest: DigestTable = DigestTable()
     health: HealthTable = HealthTable()
+    retention: RetentionTable = RetentionTable()
     model: ModelTable = ModelTable()
     index: IndexTable = IndexTable()
     log: LogTable = LogTable()

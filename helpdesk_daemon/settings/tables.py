@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from pydantic import Field, field_validator
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.settings.secret import Table, read_secret
 from helpdesk_daemon.settings.servers import Email
+
+WEEK = 7  # days
 
 
 def web_address(url: str) -> str:
@@ -148,6 +151,35 @@ class DigestTable(Table):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError('Write a zone of the IANA list, such as "Europe/Berlin"') from error
         return value
+
+
+class RetentionTable(Table):
+    """`[retention]`: after how many days what is forgotten; 0 keeps it for ever."""
+
+    raw_days: float = 0
+    """Mails as they were received, and as they were sent."""
+    attachment_days: float = 0
+    """Attachments, in mails that are kept otherwise."""
+    body_days: float = 0
+    """The texts of mails on tickets."""
+    audit_days: float = 0
+    """Rows of the audit log; a signed checkpoint takes their place."""
+
+    @field_validator("*")
+    @classmethod
+    def _not_at_once(cls, value: float) -> float:
+        if value and value < WEEK:
+            raise ValueError("Write 0 to keep it, or 7 and more: retries, bounces and alerts take up to a week")
+        return value
+
+    @property
+    def ages(self) -> dict[str, timedelta]:
+        """By kind, how old it may become; without what is kept."""
+        days = {
+            "attachments": self.attachment_days, "raw": self.raw_days, "bodies": self.body_days,
+            "audit": self.audit_days,
+        }  # fmt: skip
+        return {what: timedelta(days=number) for what, number in days.items() if number}
 
 
 class ModelTable(Table):

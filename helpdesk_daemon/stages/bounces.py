@@ -10,7 +10,7 @@ from helpdesk_daemon.outgoing.message import Outgoing
 from helpdesk_daemon.ports import Audit, Outcome
 from helpdesk_daemon.stages.case import Case
 from helpdesk_daemon.stages.replies import append
-from helpdesk_daemon.stages.thread import returned_proof
+from helpdesk_daemon.stages.thread import lasting, returned_proof
 from helpdesk_daemon.tickets.ticket import Ticket
 from helpdesk_daemon.tickets.tracking import Party
 
@@ -18,7 +18,7 @@ from helpdesk_daemon.tickets.tracking import Party
 def bounced(case: Case) -> Outcome:
     """Tie a bounce to the mail of ours it returns; nothing else is caused but what keeps mail from being lost."""
     proof = returned_proof(case.message, case.desk.signer)
-    ticket = case.known.tickets.get(proof[0]) if proof else None
+    ticket = lasting(case.known, proof[0]) if proof else None
     if ticket is None or proof is None:
         return case.outcome("ignored", f"bounce of no mail of ours: {case.screening.reason}")
     party, found = proof[1], read_bounce(case.message) or Bounce(case.screening.reason)

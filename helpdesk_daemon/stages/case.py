@@ -85,8 +85,9 @@ class Case:
     def stored(self, ticket: str, kind: str) -> Stored:
         """The mail as kept on a ticket."""
         m = self.message
+        files = tuple(f"{a.name} ({len(a.content):,} bytes)" for a in m.attachments)
         return Stored(ticket, "in", kind, m.message_id, str(m.sender), m.subject, m.text, m.new_text,
-                      self.arrival.received_at)  # fmt: skip
+                      self.arrival.received_at, files)  # fmt: skip
 
 
 def consider(arrival: Arrival, message: Message, known: Known, desk: Desk, now: datetime, because: str = "") -> Case:

@@ -12,6 +12,8 @@ from helpdesk_daemon import metrics
 from helpdesk_daemon.errors import StoreError, TransientError
 from helpdesk_daemon.lanes import Lane, Wake
 from helpdesk_daemon.log import get, who
+from helpdesk_daemon.mail.body import own_text
+from helpdesk_daemon.mail.commands import read_commands
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.mail.references import claims
@@ -31,7 +33,7 @@ from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.desks import Desks, at_desk
 from helpdesk_daemon.stages.plan import absorb, opens_ticket, plan
-from helpdesk_daemon.stages.thread import claimed_tickets, returned_proof
+from helpdesk_daemon.stages.thread import claimed_tickets, orders_expected, returned_proof
 from helpdesk_daemon.triage.text import text_of
 from helpdesk_daemon.triage.vote import Vote
 
@@ -278,7 +280,10 @@ def question(arrival: Arrival, message: Message, desk: Desk) -> Question:
     if returned := returned_proof(message, desk.signer):
         tickets = (*tickets, returned[0])
     people = {message.sender.email, *(a.email for a in message.reply_to)}
-    return Question(arrival.id, arrival.digest, tickets, found.answers, tuple(people))
+    # Only an order moves a ticket on, and only then must its whole conversation be known.
+    own = own_text(message.text, message.html) if orders_expected(found, desk.signer) else ""
+    stories = tickets if read_commands(own).commands else ()
+    return Question(arrival.id, arrival.digest, tickets, found.answers, tuple(people), message.message_id, stories)
 
 
 def quarantine(arrival: Arrival, reason: str, desk: Desk, known: Known, now: datetime) -> Outcome:

@@ -10,7 +10,7 @@ from datetime import datetime
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.ports import Arrival, Known
 from helpdesk_daemon.stages.case import Case, Desk, consider
-from helpdesk_daemon.stages.thread import find_thread, returned_proof
+from helpdesk_daemon.stages.thread import find_thread, lasting, returned_proof
 from helpdesk_daemon.tickets.ticket import Ticket
 
 PLUS_PART = re.compile(r"\+[^@]*@")
@@ -77,4 +77,4 @@ def _ticket(message: Message, known: Known, desks: Desks) -> Ticket | None:
     if thread := find_thread(message, known, desks.first.signer, desks.first.policy.authserv_id):
         return thread.ticket
     proof = returned_proof(message, desks.first.signer)
-    return known.tickets.get(proof[0]) if proof else None
+    return lasting(known, proof[0]) if proof else None

@@ -15,6 +15,7 @@ from helpdesk_daemon.stages.thread import mentioned
 from helpdesk_daemon.tickets.sla import due_at
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
 from helpdesk_daemon.triage.decide import Decision, decide
+from helpdesk_daemon.triage.terms import calendar_of
 from helpdesk_daemon.triage.vote import Vote
 
 MOST_TAKE_PART = 25  # people on the customer's side who get answers: a list of addresses is no conversation
@@ -71,14 +72,15 @@ def taking_part(desk: Desk, people: Iterable[Address]) -> tuple[str, ...]:
 
 def _ticket(case: Case, decision: Decision) -> Ticket:
     who = case.screening.requester
+    calendar = calendar_of(case.desk.routing, decision.category, decision.department.name, decision.needs_review)
     return Ticket(
         id=case.desk.new_id(), state=State.NEW, subject=case.message.subject, requester_email=who.email,
         requester_name=who.name, mailbox=case.desk.mailbox, category=decision.category,
         department=decision.department.name, address=decision.department.address, priority=decision.priority,
-        sla_hours=decision.sla_hours, due_at=due_at(case.arrival.received_at, decision.sla_hours),
+        sla_hours=decision.sla_hours, due_at=due_at(case.arrival.received_at, decision.sla_hours, calendar),
         created_at=case.arrival.received_at, needs_review=decision.needs_review,
         linked_to=case.thread.ticket.id if case.thread else mentioned(case.message, case.known),
-        customer_id=case.message.message_id,
+        customer_id=case.message.message_id, zone=str(calendar.zone), tags=decision.tags,
     )  # fmt: skip
 
 

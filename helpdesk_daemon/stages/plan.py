@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.screen import Kind
-from helpdesk_daemon.ports import Arrival, Known, Outcome
+from helpdesk_daemon.ports import Arrival, Known, Outcome, changed
+from helpdesk_daemon.stages.answers import agent_reply
 from helpdesk_daemon.stages.bounces import bounced
 from helpdesk_daemon.stages.bounds import bounded
 from helpdesk_daemon.stages.case import Case
 from helpdesk_daemon.stages.opening import open_ticket
-from helpdesk_daemon.stages.replies import agent_reply, append, customer_reply
-from helpdesk_daemon.tickets.ticket import State, Ticket
+from helpdesk_daemon.stages.repeats import copy_of
+from helpdesk_daemon.stages.replies import append, customer_reply
+from helpdesk_daemon.tickets.ticket import SPAM, State, Ticket
 from helpdesk_daemon.tickets.tracking import Party
 from helpdesk_daemon.triage.vote import Vote
 
 
 def opens_ticket(case: Case) -> bool:
     """Whether planning will need a vote."""
-    if _copied(case) or case.screening.kind in (Kind.OWN, Kind.BOUNCE):
+    if copy_of(case) or case.screening.kind in (Kind.OWN, Kind.BOUNCE):
         return False
     if case.thread is None:
         return case.screening.ticket
-    return case.thread.party == Party.CUSTOMER and _is_late(case, case.thread.ticket) and case.screening.ticket
+    if case.thread.party == Party.AGENT or SPAM in case.thread.ticket.tags:
+        return False
+    return _is_late(case, case.thread.ticket) and case.screening.ticket
 
 
 def plan(case: Case, voted: Vote | None) -> Outcome:
@@ -38,8 +40,8 @@ def plan(case: Case, voted: Vote | None) -> Outcome:
 
 def _becomes(case: Case, voted: Vote | None) -> Outcome:
     """The room that a mail goes to, first match."""
-    if _copied(case):
-        return case.outcome("ignored", f"copy of arrival {case.known.digests[case.arrival.digest]}")
+    if copied := copy_of(case):
+        return case.outcome("ignored", copied)
     kind = case.screening.kind
     if kind == Kind.OWN:
         return case.outcome("ignored", case.screening.reason)
@@ -49,6 +51,8 @@ def _becomes(case: Case, voted: Vote | None) -> Outcome:
         return append(case, case.thread.ticket, f"automatic: {case.screening.reason}")
     if case.thread and case.thread.party == Party.AGENT:
         return agent_reply(case, case.thread.ticket)
+    if case.thread and SPAM in case.thread.ticket.tags:
+        return append(case, case.thread.ticket, "the ticket was marked as spam", "reply")
     if case.thread and not opens_ticket(case):
         return customer_reply(case, case.thread)
     if not case.screening.ticket:
@@ -63,23 +67,21 @@ def absorb(known: Known, arrival: Arrival, message: Message, outcome: Outcome) -
     known.suppressed.update(outcome.suppress)
     if outcome.ticket and message.message_id:
         known.by_message_id.setdefault(message.message_id, outcome.ticket)
+    if outcome.message and message.message_id:
+        known.copies.setdefault(message.message_id, []).append(outcome.message)
+    if outcome.message and outcome.ticket in known.stories:
+        known.stories[outcome.ticket].append((outcome.message, arrival.raw))
     known.breaker_open = known.breaker_open or bool(outcome.breaker)
     if outcome.opened:
         known.tickets[outcome.ticket] = outcome.opened
         known.participants[outcome.ticket] = set(outcome.participants)
-        if outcome.decision:
-            known.confidence[outcome.ticket] = (outcome.decision.confidence, outcome.decision.rule)
+    if outcome.decision:
+        known.confidence[outcome.ticket] = (outcome.decision.confidence, outcome.decision.rule)
+        known.departments.setdefault(outcome.ticket, set()).add(outcome.decision.department.name)
     if outcome.change:
         ticket = known.tickets[outcome.change.ticket]
-        known.tickets[ticket.id] = replace(
-            ticket, state=outcome.change.state or ticket.state,
-            customer_id=outcome.change.customer_id or ticket.customer_id,
-        )  # fmt: skip
+        known.tickets[ticket.id] = changed(ticket, outcome.change)
         known.participants.setdefault(ticket.id, set()).update(outcome.change.participants)
-
-
-def _copied(case: Case) -> bool:
-    return case.known.digests.get(case.arrival.digest, case.arrival.id) < case.arrival.id
 
 
 def _is_late(case: Case, ticket: Ticket) -> bool:

@@ -1,22 +1,14 @@
-"""What a mail does that belongs to a ticket: it is kept, forwarded, relayed, or held."""
+"""What a mail of the customer's side does on a ticket: it is kept, forwarded or held."""
 
 from __future__ import annotations
 
-import re
-
 from helpdesk_daemon.mail.authentication import doubtful_sender
-from helpdesk_daemon.mail.body import own_text
-from helpdesk_daemon.mail.message import Address
-from helpdesk_daemon.outgoing.compose import deliverable
 from helpdesk_daemon.outgoing.limits import take
 from helpdesk_daemon.ports import Audit, Change, Outcome
 from helpdesk_daemon.stages.case import Case
 from helpdesk_daemon.stages.opening import MOST_TAKE_PART, taking_part
 from helpdesk_daemon.stages.thread import Thread
 from helpdesk_daemon.tickets.ticket import State, Ticket
-from helpdesk_daemon.triage.rules import Department
-
-COMMAND = re.compile(r"^\s*#[A-Za-z]")
 
 
 def append(case: Case, ticket: Ticket, reason: str, kind: str = "automatic") -> Outcome:
@@ -55,45 +47,7 @@ def _joining(case: Case, here: set[str]) -> tuple[str, ...]:
     return tuple(p for p in people if p not in here)[: max(MOST_TAKE_PART - len(here), 0)]
 
 
-def _department(case: Case, ticket: Ticket) -> Department:
-    return case.desk.routing.departments.get(ticket.department) or Department(ticket.department, ticket.address)
-
-
-def agent_reply(case: Case, ticket: Ticket) -> Outcome:
-    """A mail that came by the agents' address: relayed to the customer where that is safe, else held."""
-    message, department = case.message, _department(case, ticket)
-    answers = (department, case.desk.routing.triage.department)  # triage may answer whatever reached it
-    if not any(d.has_agent(message.sender.email) for d in answers):
-        return _hold(case, ticket, f"{message.sender.email} is not an agent of {department.name}")
-    if doubt := doubtful_sender(message, case.desk.policy.authserv_id):
-        return _hold(case, ticket, doubt)
-    if COMMAND.match(message.new_text):
-        return _hold(case, ticket, "it begins with a # word")
-    if not own_text(message.text, message.html) and not message.attachments:
-        return _hold(case, ticket, "no new text was found above the quoted mail")
-    if not deliverable(ticket.requester_email):
-        return _hold(case, ticket, f"the customer's address {ticket.requester_email!r} cannot be written to")
-    relays = tuple(
-        case.desk.composer.relay(ticket, message, department, case.now, person)
-        for person in _customers(case, ticket, department)
-    )
-    change = Change(ticket.id, State.WAITING, first_answer_at=case.arrival.received_at)
-    line = Audit("answer.relayed", {"agent": message.sender.email}, ticket.id, message.sender.email)
-    return case.outcome(
-        "reply", "answer of an agent", ticket=ticket.id, change=change, message=case.stored(ticket.id, "answer"),
-        outgoing=relays, audit=(line,),
-    )  # fmt: skip
-
-
-def _customers(case: Case, ticket: Ticket, department: Department) -> list[Address]:
-    """Who gets an answer: the requester first, then everybody else who takes part on the customer's side."""
-    others = sorted(case.known.participants.get(ticket.id, set()) - {ticket.requester_email})
-    people = [Address(ticket.requester_name, ticket.requester_email), *(Address("", email) for email in others)]
-    own = case.desk.policy.own_addresses
-    return [p for p in people if p.email not in own and not department.has_agent(p.email) and deliverable(p.email)]
-
-
-def _hold(case: Case, ticket: Ticket, reason: str) -> Outcome:
+def hold(case: Case, ticket: Ticket, reason: str) -> Outcome:
     """Neither relay a mail nor take it for the customer's; let the department see it."""
     scopes = {f"ticket:{ticket.id}": case.desk.limits.ticket}
     buckets, empty = take(case.known.buckets, scopes, case.now)

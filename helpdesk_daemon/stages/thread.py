@@ -44,6 +44,18 @@ def claimed_tickets(found: Claims, signer: Signer) -> tuple[str, ...]:
     return tuple(dict.fromkeys([s[0] for s in signed if s] + [t for t in spoken if t]))
 
 
+def lasting(known: Known, ticket_id: str) -> Ticket | None:
+    """The ticket of an ID, or the one it was merged into; None when it is not known."""
+    ticket = known.tickets.get(ticket_id)
+    return known.tickets.get(ticket.merged_into, ticket) if ticket else None
+
+
+def orders_expected(found: Claims, signer: Signer) -> bool:
+    """Whether a mail proves to come by an agents' address, so that it may hold orders."""
+    signed = [signer.read_token(t) for t in found.tokens] + [signer.read_message_id(i) for i in found.answers]
+    return any(proof and proof[1] == Party.AGENT for proof in signed)
+
+
 def find_thread(message: Message, known: Known, signer: Signer, authserv_id: str = "") -> Thread | None:
     """The ticket a mail belongs to, None when it proves none.
 
@@ -56,28 +68,28 @@ def find_thread(message: Message, known: Known, signer: Signer, authserv_id: str
         ("signed Message-ID", [signer.read_message_id(i) for i in found.answers]),
     ):
         for proof in verified:
-            if proof and proof[0] in known.tickets:
+            if proof and (ticket := lasting(known, proof[0])):
                 party = Party.AGENT if proof[1] == Party.AGENT else Party.CUSTOMER
-                return Thread(known.tickets[proof[0]], party, source, signed=True)
+                return Thread(ticket, party, source, signed=True)
     named = _unsigned(found, known)
     if not named or doubtful_sender(message, authserv_id):
         return None
     for ticket, source in named:
-        if message.sender.email in known.participants.get(ticket, ()):
-            return Thread(known.tickets[ticket], Party.CUSTOMER, f"{source}, from a participant")
+        if message.sender.email in known.participants.get(ticket.id, ()):
+            return Thread(ticket, Party.CUSTOMER, f"{source}, from a participant")
     return None
 
 
-def _unsigned(found: Claims, known: Known) -> list[tuple[str, str]]:
+def _unsigned(found: Claims, known: Known) -> list[tuple[Ticket, str]]:
     """Tickets that a mail names without our signature, with the evidence in words, the strongest first."""
     answered = [(known.by_message_id.get(identifier, ""), "known Message-ID") for identifier in found.answers]
     spoken = [(read_tracking_id(t), "tracking ID in the subject") for t in found.tracking]
-    return [(ticket, source) for ticket, source in (*answered, *spoken) if ticket in known.tickets]
+    return [(ticket, source) for name, source in (*answered, *spoken) if (ticket := lasting(known, name))]
 
 
 def mentioned(message: Message, known: Known) -> str:
     """A ticket that a mail names without proof; a new ticket is linked to it. Empty for none."""
-    return next((ticket for ticket, _ in _unsigned(claims(message), known)), "")
+    return next((ticket.id for ticket, _ in _unsigned(claims(message), known)), "")
 
 
 def returned_proof(message: Message, signer: Signer) -> tuple[str, Party] | None:

@@ -24,6 +24,9 @@ class Priority(StrEnum):
     LOW = "Low"
 
 
+SPAM = "spam"  # the tag of a ticket that nothing reopens but a command
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """One customer's concern.
@@ -47,6 +50,9 @@ class Ticket:
         forward_id: Message-ID of the forward, which later forwards answer, so that clients thread them.
         not_acknowledged: why the customer was not acknowledged; empty when that mail left.
         customer_id: Message-ID of the customer's latest mail, which our answers answer.
+        zone: time zone in which people read its due time.
+        merged_into: tracking ID of the ticket that goes on in its stead, empty for none.
+        tags: words on it, from rules and commands.
     """
 
     id: str
@@ -67,3 +73,6 @@ class Ticket:
     forward_id: str = ""
     customer_id: str = ""
     not_acknowledged: str = ""
+    zone: str = "UTC"
+    merged_into: str = ""
+    tags: tuple[str, ...] = ()

@@ -8,9 +8,25 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from helpdesk_daemon.mail.message import Message
+from helpdesk_daemon.tickets.calendar import Calendar
 from helpdesk_daemon.tickets.ticket import Priority
 
 BODY_CHARS = 20_000  # how much of a body rules look at: patterns are the operator's, the text a stranger's
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is said of promises besides the hours to the first answer; None and empty for what is not said.
+
+    Attributes:
+        calendar: in which the hours count.
+        resolution_hours: promised until the ticket is closed.
+        escalation: who hears of a promise that was missed.
+    """
+
+    calendar: Calendar | None = None
+    resolution_hours: float | None = None
+    escalation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +37,13 @@ class Department:
         name: as shown to agents.
         address: its mailbox.
         agents: addresses, or `@domain` for everyone there, that may answer for it.
+        terms: how it keeps its promises.
     """
 
     name: str
     address: str
     agents: tuple[str, ...] = ()
+    terms: Terms = Terms()
 
     def has_agent(self, email: str) -> bool:
         """Whether an address may answer for this department; its own mailbox always may."""
@@ -41,11 +59,13 @@ class Route:
         department: who gets it.
         priority: see `Priority`.
         sla_hours: hours promised to the first answer.
+        terms: what it says of promises otherwise, instead of its department.
     """
 
     department: Department
     priority: Priority
     sla_hours: float
+    terms: Terms = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +140,7 @@ class Routing:
         rules: in the order of the file.
         departments: by name.
         version: digest of the file, kept with every decision.
+        priorities: what a ticket is promised when a person gives it another priority, where that is said.
     """
 
     categories: Mapping[str, Route]
@@ -128,6 +149,7 @@ class Routing:
     rules: tuple[Rule, ...]
     departments: Mapping[str, Department]
     version: str
+    priorities: Mapping[Priority, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ KEYS = [
     "address", "priority", "sla_hours", "due_at", "rule",
 ]  # fmt: skip
 VERDICTS = {"ticket", "reply", "auto_reply", "bounce", "own", "ignored", "quarantined"}
-AUDITED = ("outbox", "arrivals", "quarantine", "suppressions", "audit")
+AUDITED = ("outbox", "arrivals", "quarantine", "suppressions", "audit", "erase", "backup", "restore", "migrate")
 CATEGORIES = {"Technical", "Account", "Billing", "Product", "Bug", "General"}
 
 
@@ -68,6 +69,10 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "status",
         "incidents",
         "alerts",
+        "erase",
+        "backup",
+        "restore",
+        "migrate",
     ):
         assert re.search(rf"^  {command}\b", said, re.MULTILINE), command
     assert files_below(tmp_path) == []
@@ -304,6 +309,37 @@ def test_audit_tail(demo: dict[str, Any], on_demo: list[str], tmp_path: Path) ->
     assert "outgoing.sent" in out(run(tmp_path, *on_demo, "audit", "tail"))
 
 
+def test_audit_tail_is_narrowed_by_address_and_time(demo: dict[str, Any], on_demo: list[str], tmp_path: Path) -> None:
+    def seqs(*words: str) -> list[int]:
+        return [
+            row["seq"] for row in document(run(tmp_path, *on_demo, "audit", "tail", "--limit", "999", *words, "--json"))
+        ]
+
+    everything = seqs()
+    assert seqs("--since", "1h") == everything
+    assert seqs("--until", "1h") == seqs("--since", "2099-01-01") == []
+    ticket = document(run(tmp_path, *on_demo, "tickets", "list", "--json"))[0]
+    of_one = seqs("--address", ticket["requester_email"].upper())
+    assert set(seqs("--ticket", ticket["id"])) <= set(of_one)
+    assert len(of_one) < len(everything)
+    assert run(tmp_path, *on_demo, "audit", "tail", "--since", "yesterday").returncode == 2
+
+
+def test_audit_tail_follows(on_demo: list[str], tmp_path: Path) -> None:
+    until = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    done = run(tmp_path, *on_demo, "audit", "tail", "-f", "--limit", "3", "--until", until, "--json")
+    assert [set(line) for line in lines(done)] == [{"seq", "at", "actor", "event", "ticket", "detail"}] * 3
+
+
+def test_audit_verify_proves_a_head_that_was_noted(on_demo: list[str], tmp_path: Path) -> None:
+    head = document(run(tmp_path, *on_demo, "audit", "verify", "--json"))["head"]
+    assert document(run(tmp_path, *on_demo, "audit", "verify", "--head", head, "--json"))["problem"] is None
+    done = run(tmp_path, *on_demo, "audit", "verify", "--head", head[:-1] + ("0" if head[-1] != "0" else "1"))
+    assert done.returncode == 1
+    assert b"is not the one that was noted" in done.stdout
+    assert run(tmp_path, *on_demo, "audit", "verify", "--head", "12").returncode == 2
+
+
 def test_audit_verify(on_demo: list[str], tmp_path: Path) -> None:
     found = document(run(tmp_path, *on_demo, "audit", "verify", "--json"))
     assert found["rows"] > 16
@@ -319,7 +355,8 @@ def test_audit_verify_finds_a_changed_row(demo: dict[str, Any], home: Path, tmp_
     connection.close()
     done = run(tmp_path, "--settings", "copy/settings.toml", "audit", "verify", "--json")
     assert done.returncode == 1
-    assert json.loads(done.stdout) == {"rows": 4, "problem": "row 5 was changed"}
+    found = json.loads(done.stdout)
+    assert (found["rows"], found["problem"]) == (4, "row 5 was changed")
 
 
 def test_looking_changes_nothing(on_demo: list[str], demo: dict[str, Any], home: Path, tmp_path: Path) -> None:

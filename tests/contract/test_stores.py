@@ -357,8 +357,8 @@ def test_odd_text_survives(db: Database) -> None:
 
 def ask(number: int = 99, **asked: tuple[str, ...]) -> Question:
     digest = asked.pop("digest", ("",))[0]
-    parts: dict[str, tuple[str, ...]] = {"tickets": (), "message_ids": (), "addresses": ()}
-    return Question(number, digest, **(parts | asked))
+    parts = {"tickets": (), "message_ids": (), "addresses": ()} | asked
+    return Question(number, digest, parts["tickets"], parts["message_ids"], parts["addresses"])
 
 
 def test_known_of_nothing_is_empty(db: Database) -> None:
@@ -637,7 +637,8 @@ def test_examples_put_out_of_use_do_not_vote(db: Database) -> None:
 
 def verified(engine: Engine) -> tuple[int, str]:
     with transaction(engine) as connection:
-        return audit.verify(connection)
+        verdict = audit.verify(connection)
+    return verdict.rows, verdict.problem
 
 
 def log(db: Database, count: int = 5) -> None:
@@ -648,7 +649,7 @@ def log(db: Database, count: int = 5) -> None:
 
 def unlock(db: Database) -> None:
     """What an attacker with the file does first."""
-    for row in db.rows("select name from sqlite_master where type = 'trigger' and tbl_name = 'audit_log'"):
+    for row in db.rows("select name from sqlite_master where type = 'trigger' and tbl_name like 'audit_%'"):
         db.write(f"drop trigger {row['name']}")
 
 
@@ -672,6 +673,7 @@ def test_an_untouched_log_verifies(db: Database) -> None:
 ])  # fmt: skip
 def test_the_log_refuses_to_be_rewritten(db: Database, statement: str) -> None:
     log(db)
+    db.write("drop trigger audit_detail_no_delete")
     db.write("delete from audit_detail")  # its foreign key must not be what saves the log
     before = db.rows("select * from audit_log")
     with pytest.raises((DBAPIError, StoreError), match="append-only"):
@@ -709,17 +711,17 @@ def test_a_missing_row_is_found(db: Database) -> None:
 
 def test_a_changed_detail_is_found(db: Database) -> None:
     log(db)
+    unlock(db)
     db.write("update audit_detail set detail = replace(detail, 'Zoë', 'Eve') where seq = 4")
     good, problem = verified(db.engine)
     assert good == 3
     assert "4" in problem
 
 
-@pytest.mark.parametrize("erase", ["update audit_detail set detail = '' where seq in (2, 5)",
-                                   "delete from audit_detail where seq in (2, 5)"])  # fmt: skip
-def test_an_erased_detail_keeps_the_chain(db: Database, erase: str) -> None:
+def test_an_erased_detail_keeps_the_chain(db: Database) -> None:
     log(db)
-    db.write(erase)
+    with transaction(db.engine) as connection:
+        audit.empty_details(connection, [2, 5])
     assert verified(db.engine) == (5, "")
     log(db, 1)
     assert verified(db.engine) == (6, "")

@@ -203,9 +203,9 @@ class Dovecot:
         client.login(user, PASSWORD)
         return client
 
-    def append(self, mails: Iterable[bytes], folder: str = "INBOX") -> None:
+    def append(self, mails: Iterable[bytes], folder: str = "INBOX", user: str = USER) -> None:
         """Put mails into a folder."""
-        client = self.client()
+        client = self.client(user)
         if not client.folder_exists(folder):
             client.create_folder(folder)
         for mail in mails:

@@ -86,9 +86,9 @@ def check_invariants(folder: Path, mails: int, sent: list[Mail]) -> None:
     assert len(acknowledgements) + unsure[0]["n"] >= mails, "an acknowledgement is sent or known to be in doubt"
     assert rows(folder, "select 1 from outbox where state not in ('sent', 'ambiguous')") == []
     with transaction(open_engine(folder / "data" / "helpdesk.db", readonly=True)) as connection:
-        good, problem = audit.verify(connection)
-    assert problem == ""
-    assert good > 0
+        verdict = audit.verify(connection)
+    assert verdict.problem == ""
+    assert verdict.rows > 0
 
 
 def check_reconciles(folder: Path) -> Report:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from email.message import Message
 from pathlib import Path
 
+from helpdesk_daemon.adapters.keys import load_signer, rotate_signing
+from helpdesk_daemon.tickets.tracking import Signer
 from tests.harness.dovecot import Dovecot
 from tests.harness.mails import mail
 from tests.harness.sink import Mail, Sink
@@ -183,3 +185,21 @@ def _plain_of(message: Message) -> str:
     content = message.get_payload(decode=True)
     assert isinstance(content, bytes)
     return content.decode()
+
+
+def test_after_a_rotation_old_mail_still_finds_its_ticket_and_new_mail_is_signed_anew(
+    tmp_path: Path, server: Dovecot, sink: Sink
+) -> None:
+    settings, forward, acknowledgement = opened(tmp_path, server, sink)
+    assert rotate_signing(tmp_path / "data") == 2
+    newest = Signer(load_signer(tmp_path / "data").keys[:1])
+    server.append(
+        [reply(acknowledgement.message, CUSTOMER, "More.", 1), reply(forward.message, AGENT, "Please restart it.", 2)]
+    )
+    once(settings)
+    again, relayed = sorted(sink.mails, key=lambda m: m.recipient == CUSTOMER)
+    assert [again.recipient, relayed.recipient] == [forward.recipient, CUSTOMER]
+    assert newest.read_message_id(str(acknowledgement.message["Message-ID"])) is None
+    for mail_ in (again, relayed):
+        assert newest.read_message_id(str(mail_.message["Message-ID"])) is not None
+    assert len(rows(tmp_path, "select id from tickets")) == 1

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from helpdesk_daemon.mail.body import REPLY_MARKER
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
-from helpdesk_daemon.outgoing.compose import Identity, deliverable, without_addresses
+from helpdesk_daemon.outgoing.answer import without_addresses
+from helpdesk_daemon.outgoing.compose import Identity, deliverable
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.tickets.tracking import Party
 from helpdesk_daemon.triage.rules import Department
@@ -54,7 +55,9 @@ def forward(found: Message | None = None) -> Outgoing:
 
 
 def relay(found: Message | None = None, department: Department = TECHNICAL) -> Outgoing:
-    return composer().relay(ticket(), found or agent_reply(), department, NOW)
+    found = found or agent_reply()
+    private = (found.sender.email, department.address, *department.agents)
+    return composer().relay(ticket(), composer().answer(found, private), NOW)
 
 
 def follow_up(found: Message | None = None) -> Outgoing:
@@ -430,7 +433,7 @@ def test_no_text_of_a_stranger_adds_a_header_line(subject: str, name: str, ident
         maker.acknowledgement(opened, received, NOW),
         maker.forward(opened, received, decision(), NOW),
         maker.follow_up(opened, received, 0.5, "default", NOW),
-        maker.relay(opened, received, TECHNICAL, NOW),
+        maker.relay(opened, maker.answer(received, ()), NOW),
     ):
         found = read(out.mime)
         assert found["Bcc"] is None
@@ -456,7 +459,7 @@ def test_a_subject_and_a_name_survive_in_any_alphabet(subject: str) -> None:
     maker = composer()
     assert fields(maker.acknowledgement(opened, received, NOW))["Subject"] == f"Re: {subject} [{TICKET_ID}]"
     assert fields(maker.forward(opened, received, decision(), NOW))["Subject"] == f"[{TICKET_ID}] {subject}"
-    found = fields(maker.relay(opened, received, TECHNICAL, NOW))
+    found = fields(maker.relay(opened, maker.answer(received, ()), NOW))
     assert found["Subject"] == f"Re: {subject} [{TICKET_ID}]"
     assert found["To"].addresses[0].display_name == "Åsa 太郎"
 

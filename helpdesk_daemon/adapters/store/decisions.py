@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -14,7 +14,9 @@ from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.arrivals import CHUNK, unpack
 from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.engine import transaction
+from helpdesk_daemon.adapters.store.labels import learn
 from helpdesk_daemon.adapters.store.outbox import outbox_row
+from helpdesk_daemon.adapters.store.promises import note
 from helpdesk_daemon.adapters.store.schema import (
     arrivals,
     auto_replies,
@@ -26,6 +28,7 @@ from helpdesk_daemon.adapters.store.schema import (
     suppressions,
     tickets,
 )
+from helpdesk_daemon.adapters.store.stories import copies, story
 from helpdesk_daemon.outgoing.limits import Bucket, scopes_of
 from helpdesk_daemon.ports import Arrival, Clock, Known, Outcome, Question
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
@@ -54,6 +57,8 @@ def ticket_of(row: Row[Any]) -> Ticket:
         address=row.address, priority=Priority(row.priority), sla_hours=row.sla_hours, due_at=row.due_at,
         created_at=row.created_at, needs_review=row.needs_review, linked_to=row.linked_to,
         forward_id=row.forward_id, customer_id=row.customer_id, not_acknowledged=row.not_acknowledged,
+        zone=row.zone,
+        merged_into=row.merged_into, tags=row.tags,
     )  # fmt: skip
 
 
@@ -103,38 +108,60 @@ class Decisions:
 
     def known(self, questions: Sequence[Question]) -> Known:
         """See `DecisionStore.known`."""
-        found = Known()
         with transaction(self._engine) as connection:
-            for ids in _chunks(i for q in questions for i in q.message_ids):
-                for row in connection.execute(
-                    select(messages.c.message_id, messages.c.ticket)
-                    .where(messages.c.message_id.in_(ids))
-                    .order_by(messages.c.id)  # the first to carry an identifier keeps it
-                ):
-                    found.by_message_id.setdefault(row.message_id, row.ticket)
-            wanted = [*(t for q in questions for t in q.tickets), *found.by_message_id.values()]
-            for ids in _chunks(wanted):
-                self._know_tickets(connection, ids, found)
-            for digests in _chunks(q.digest for q in questions):
-                for row in connection.execute(
-                    select(arrivals.c.id, arrivals.c.digest)
-                    .where(arrivals.c.digest.in_(digests))
-                    .order_by(arrivals.c.id)
-                ):
-                    found.digests.setdefault(row.digest, row.id)
-            people = list(dict.fromkeys(a for q in questions for a in q.addresses))
-            for chunk in _chunks(scopes_of(people, wanted)):
-                for row in connection.execute(select(auto_replies).where(auto_replies.c.scope.in_(chunk))):
-                    found.buckets[row.scope] = Bucket(row.tokens, row.at)
-            for chunk in _chunks(a for q in questions for a in q.addresses):
-                found.suppressed.update(
-                    connection.execute(
-                        select(suppressions.c.email).where(
-                            suppressions.c.email.in_(chunk), suppressions.c.released_at.is_(None)
-                        )
-                    ).scalars()
-                )
-            found.breaker_open = bool(connection.execute(_open_breaker).first())
+            return self._look_up(connection, questions)
+
+    def operate(self, question: Question, plan: Callable[[Known], Sequence[Outcome]]) -> Sequence[Outcome]:
+        """Look up, plan and write in one transaction: a command beside the running daemon.
+
+        Returns:
+            What `plan` made.
+        """
+        with transaction(self._engine) as connection:
+            outcomes = plan(self._look_up(connection, [question]))
+            self._write(connection, outcomes)
+        return outcomes
+
+    def _look_up(self, connection: Connection, questions: Sequence[Question]) -> Known:
+        found = Known()
+        for ids in _chunks(i for q in questions for i in q.message_ids):
+            for row in connection.execute(
+                select(messages.c.message_id, messages.c.ticket)
+                .where(messages.c.message_id.in_(ids))
+                .order_by(messages.c.id)  # the first to carry an identifier keeps it
+            ):
+                found.by_message_id.setdefault(row.message_id, row.ticket)
+        wanted = [*(t for q in questions for t in q.tickets), *found.by_message_id.values()]
+        for ids in _chunks(wanted):
+            self._know_tickets(connection, ids, found)
+        # A merge leads straight to the ticket that goes on (see `_change`): one step is enough.
+        merged = [t.merged_into for t in found.tickets.values() if t.merged_into]
+        for ids in _chunks(t for t in merged if t not in found.tickets):
+            self._know_tickets(connection, ids, found)
+        wanted += merged
+        for ids in _chunks(q.message_id for q in questions if q.message_id):
+            found.copies |= copies(connection, ids)
+        for ticket in {t for q in questions for t in q.stories} & found.tickets.keys():
+            lasting = found.tickets[ticket].merged_into or ticket
+            found.stories[lasting] = story(connection, lasting)
+        for digests in _chunks(q.digest for q in questions):
+            for row in connection.execute(
+                select(arrivals.c.id, arrivals.c.digest).where(arrivals.c.digest.in_(digests)).order_by(arrivals.c.id)
+            ):
+                found.digests.setdefault(row.digest, row.id)
+        people = list(dict.fromkeys(a for q in questions for a in q.addresses))
+        for chunk in _chunks(scopes_of(people, wanted)):
+            for row in connection.execute(select(auto_replies).where(auto_replies.c.scope.in_(chunk))):
+                found.buckets[row.scope] = Bucket(row.tokens, row.at)
+        for chunk in _chunks(a for q in questions for a in q.addresses):
+            found.suppressed.update(
+                connection.execute(
+                    select(suppressions.c.email).where(
+                        suppressions.c.email.in_(chunk), suppressions.c.released_at.is_(None)
+                    )
+                ).scalars()
+            )
+        found.breaker_open = bool(connection.execute(_open_breaker).first())
         return found
 
     def _know_tickets(self, connection: Connection, ids: list[str], found: Known) -> None:
@@ -145,52 +172,56 @@ class Decisions:
         for row in connection.execute(select(participants).where(participants.c.ticket.in_(ids))):
             found.participants.setdefault(row.ticket, set()).add(row.email)
         for row in connection.execute(
-            select(decisions.c.ticket, decisions.c.confidence, decisions.c.rule)
+            select(decisions.c.ticket, decisions.c.confidence, decisions.c.rule, decisions.c.department)
             .where(decisions.c.ticket.in_(ids))
             .order_by(decisions.c.id)
         ):
             found.confidence[row.ticket] = (row.confidence, row.rule)
+            found.departments.setdefault(row.ticket, set()).add(row.department)
 
     def commit(self, outcomes: Sequence[Outcome]) -> None:
         """See `DecisionStore.commit`."""
+        with transaction(self._engine) as connection:
+            self._write(connection, outcomes)
+
+    def _write(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
         now = self._clock.now()
         opened = [o for o in outcomes if o.opened]
-        with transaction(self._engine) as connection:
-            insert_rows(connection, tickets, [_ticket_row(o, now) for o in opened])
-            people = [{"ticket": t, "email": e} for o in outcomes for t, e in _participants(o)]
-            if people:
-                connection.execute(upsert(participants).on_conflict_do_nothing(), people)
-            settled = [
-                {"row": o.arrival, "end": o.state, "why": o.reason, "who": o.sender, "what": o.subject,
-                 "on": o.ticket or None, "now": now}
-                for o in outcomes
-            ]  # fmt: skip
-            if settled:
-                connection.execute(_settle, settled)
-            buckets = {scope: bucket for o in outcomes for scope, bucket in o.buckets.items()}
-            if buckets:
-                connection.execute(_fill, [{"scope": s, "tokens": b.tokens, "at": b.at} for s, b in buckets.items()])
-            for outcome in outcomes:
-                self._change(connection, outcome, now)
-            for table, rows in (
-                (messages, [_message_row(o) for o in outcomes if o.message]),
-                (decisions, [_decision_row(o, now) for o in outcomes if o.decision]),
-                (outbox, [outbox_row(mail, o.arrival, now) for o in outcomes for mail in o.outgoing]),
-            ):
-                insert_rows(connection, table, rows)
-            audit.append(connection, [line for o in outcomes for line in o.audit], now)
+        insert_rows(connection, tickets, [_ticket_row(o, now) for o in opened])
+        people = [{"ticket": t, "email": e} for o in outcomes for t, e in _participants(o)]
+        if people:
+            connection.execute(upsert(participants).on_conflict_do_nothing(), people)
+        settled = [
+            {"row": o.arrival, "end": o.state, "why": o.reason, "who": o.sender, "what": o.subject,
+             "on": o.ticket or None, "now": now}
+            for o in outcomes if o.arrival
+        ]  # fmt: skip
+        if settled:
+            connection.execute(_settle, settled)
+        buckets = {scope: bucket for o in outcomes for scope, bucket in o.buckets.items()}
+        if buckets:
+            connection.execute(_fill, [{"scope": s, "tokens": b.tokens, "at": b.at} for s, b in buckets.items()])
+        for outcome in outcomes:
+            self._change(connection, outcome, now)
+        for table, rows in (
+            (messages, [_message_row(o) for o in outcomes if o.message]),
+            (decisions, [_decision_row(o, now) for o in outcomes if o.decision]),
+            (outbox, [outbox_row(mail, o.arrival or None, now) for o in outcomes for mail in o.outgoing]),
+        ):
+            insert_rows(connection, table, rows)
+        learned = [learn(connection, o.label, now) for o in outcomes if o.label]
+        note(connection, outcomes, now)
+        audit.append(connection, [line for o in outcomes for line in o.audit] + learned, now)
 
     def _change(self, connection: Connection, o: Outcome, now: Any) -> None:
         """The rows that are updated rather than added."""
         if o.change:
-            values: dict[str, Any] = {"updated_at": now}
+            values: dict[str, Any] = {"updated_at": now, **o.change.columns}
             if o.change.state is not None:
-                values |= {
-                    "state": o.change.state,
-                    "closed_at": now if o.change.state == State.CLOSED else None,
-                }
-            if o.change.customer_id is not None:
-                values["customer_id"] = o.change.customer_id
+                values["closed_at"] = now if o.change.state == State.CLOSED else None
+            if o.change.merged_into:
+                moved = update(tickets).where(tickets.c.merged_into == o.change.ticket)
+                connection.execute(moved.values(merged_into=o.change.merged_into))
             connection.execute(update(tickets).where(tickets.c.id == o.change.ticket).values(values))
             if o.change.first_answer_at is not None:
                 connection.execute(
@@ -247,7 +278,7 @@ def _ticket_row(o: Outcome, now: Any) -> dict[str, Any]:
 
 def _message_row(o: Outcome) -> dict[str, Any]:
     assert o.message
-    return _columns(o.message) | {"arrival": o.arrival}
+    return _columns(o.message) | {"arrival": o.arrival or None}
 
 
 def _decision_row(o: Outcome, now: Any) -> dict[str, Any]:
@@ -259,7 +290,7 @@ def _decision_row(o: Outcome, now: Any) -> dict[str, Any]:
         for n in d.neighbours
     ]  # fmt: skip
     return {
-        "ticket": o.ticket, "arrival": o.arrival, "at": now, "actor": "daemon", "category": d.category,
+        "ticket": o.ticket, "arrival": o.arrival or None, "at": now, "actor": o.actor, "category": d.category,
         "confidence": d.confidence, "needs_review": d.needs_review, "review_reason": d.review_reason,
         "department": d.department.name, "priority": d.priority, "sla_hours": d.sla_hours,
         "tags": json.dumps(d.tags), "rule": d.rule, "set_by": json.dumps(dict(d.set_by)),

@@ -95,6 +95,7 @@ def retry(engine: Engine, clock: Clock, ids: Sequence[int], actor: str = OPERATO
     named = and_(outbox.c.id.in_(list(ids)), outbox.c.state.in_(RETRIED))
     failed_lately = and_(outbox.c.state == "failed", outbox.c.next_attempt_at >= now - RECENT)
     wanted = named if ids else or_(outbox.c.state == "deferred", failed_lately)
+    wanted = and_(wanted, outbox.c.mime.is_not(None))  # an erasure may have taken it
     return _moved(engine, clock, wanted, "pending", "outgoing.retried", actor,
                   next_attempt_at=now, created_at=now, attempts=0)  # fmt: skip
 

@@ -46,3 +46,9 @@ def release_suppressions(engine: Engine, clock: Clock, emails: Sequence[str], ac
         connection.execute(update(suppressions).where(*here).values(released_at=now))
         audit.append(connection, [Audit("suppression.released", {"email": e}, actor=actor) for e in found], now)
     return found
+
+
+def note(engine: Engine, clock: Clock, line: Audit) -> None:
+    """Write down what was done outside of the database."""
+    with transaction(engine) as connection:
+        audit.append(connection, [line], clock.now())

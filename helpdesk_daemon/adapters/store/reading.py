@@ -18,9 +18,11 @@ from helpdesk_daemon.adapters.store.schema import (
     decisions,
     messages,
     outbox,
+    participants,
     suppressions,
     tickets,
 )
+from helpdesk_daemon.adapters.store.schema_sla import sla
 
 Row = dict[str, Any]
 
@@ -32,15 +34,16 @@ def _rows(engine: Engine, wanted: Select[Any]) -> list[Row]:
 
 def ticket_list(
     engine: Engine, limit: int, state: str = "", department: str = "", text_: str = "", review: bool = False,
-    mailbox: str = "",
+    mailbox: str = "", missed: bool = False,
 ) -> list[Row]:  # fmt: skip
     """The newest tickets, with the confidence and rule of their latest decision."""
     each = decisions.alias()
     latest = select(func.max(each.c.id)).where(each.c.ticket == tickets.c.id).correlate(tickets).scalar_subquery()
     wanted = (
-        select(tickets, decisions.c.confidence, decisions.c.rule)
+        select(tickets, decisions.c.confidence, decisions.c.rule, sla.c.response, sla.c.resolution)
         .select_from(tickets)
         .outerjoin(decisions, decisions.c.id == latest)
+        .outerjoin(sla, sla.c.ticket == tickets.c.id)
         .order_by(tickets.c.created_at.desc(), tickets.c.id)
         .limit(limit)
     )
@@ -52,6 +55,8 @@ def ticket_list(
         wanted = wanted.where(tickets.c.mailbox == mailbox)
     if review:
         wanted = wanted.where(tickets.c.needs_review)
+    if missed:
+        wanted = wanted.where((sla.c.response == "missed") | (sla.c.resolution == "missed"))
     if text_:
         wanted = wanted.where(
             tickets.c.subject.contains(text_, autoescape=True)
@@ -66,6 +71,7 @@ def ticket(engine: Engine, ticket_id: str) -> Row | None:
     if not found:
         return None
     story = found[0]
+    story["sla"] = next(iter(_rows(engine, select(sla).where(sla.c.ticket == ticket_id))), None)
     story["messages"] = _rows(engine, select(messages).where(messages.c.ticket == ticket_id).order_by(messages.c.id))
     story["decisions"] = [
         row | {name: json.loads(row[name]) for name in ("neighbours", "set_by", "tags")}
@@ -113,21 +119,50 @@ def suppression_list(engine: Engine, released: bool, limit: int) -> list[Row]:
     return _rows(engine, wanted if released else wanted.where(suppressions.c.released_at.is_(None)))
 
 
-def audit_tail(engine: Engine, limit: int, ticket_id: str = "", event: str = "") -> list[Row]:
-    """The last lines of the audit log, oldest of them first."""
-    wanted = (
-        select(audit_log.c.seq, audit_log.c.at, audit_log.c.actor, audit_log.c.event, audit_log.c.ticket,
-               audit_detail.c.detail)
-        .outerjoin(audit_detail, audit_detail.c.seq == audit_log.c.seq)
-        .order_by(audit_log.c.seq.desc())
-        .limit(limit)
-    )  # fmt: skip
+def audit_tail(
+    engine: Engine, limit: int, ticket_id: str = "", event: str = "", address: str = "", since: str = "",
+    until: str = "", after: int | None = None,
+) -> list[Row]:  # fmt: skip
+    """The last lines of the audit log, oldest of them first; `detail` is None where it was erased.
+
+    Args:
+        engine: the database.
+        limit: at most so many; the newest, or the oldest ones beyond `after`.
+        ticket_id: only this ticket.
+        event: only this event; `*` stands for anything.
+        address: only lines of tickets it takes part in, or whose detail names it.
+        since: only from this moment on, ISO 8601 UTC.
+        until: only before this moment.
+        after: only rows beyond this number.
+    """
+    log, detail = audit_log.c, audit_detail.c.detail
+    wanted = select(log.seq, log.at, log.actor, log.event, log.ticket, detail).outerjoin(
+        audit_detail, audit_detail.c.seq == log.seq
+    )
     if ticket_id:
-        wanted = wanted.where(audit_log.c.ticket == ticket_id)
+        wanted = wanted.where(log.ticket == ticket_id)
     if event:
-        wanted = wanted.where(audit_log.c.event.like(event.replace("*", "%")))
-    rows = _rows(engine, wanted)
-    return [row | {"detail": json.loads(row["detail"]) if row["detail"] else None} for row in reversed(rows)]
+        wanted = wanted.where(log.event.like(event.replace("*", "%")))
+    if address:
+        theirs = select(participants.c.ticket).where(participants.c.email == address)
+        asked = select(tickets.c.id).where(tickets.c.requester_email == address)
+        named = func.instr(func.lower(detail), address) > 0
+        wanted = wanted.where(log.ticket.in_(theirs) | log.ticket.in_(asked) | named)
+    if since:
+        wanted = wanted.where(log.at >= since)
+    if until:
+        wanted = wanted.where(log.at < until)
+    if after is not None:
+        rows = _rows(engine, wanted.where(log.seq > after).order_by(log.seq).limit(limit))
+    else:
+        rows = _rows(engine, wanted.order_by(log.seq.desc()).limit(limit))[::-1]
+    return [row | {"detail": json.loads(row["detail"]) if row["detail"] else None} for row in rows]
+
+
+def audit_end(engine: Engine) -> int:
+    """The number of the last row of the audit log, 0 when it is empty."""
+    with transaction(engine) as connection:
+        return connection.execute(select(func.max(audit_log.c.seq))).scalar() or 0
 
 
 def raw_of_ticket(engine: Engine, ticket_id: str) -> list[tuple[int, bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -51,6 +52,21 @@ class Moment(TypeDecorator[datetime]):
         return read_iso(value) if value is not None else None
 
 
+class Words(TypeDecorator[tuple[str, ...]]):
+    """Several words, kept as a JSON list."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str:
+        """To text."""
+        return json.dumps(value or (), ensure_ascii=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...]:
+        """From text."""
+        return tuple(json.loads(value or "[]"))
+
+
 metadata = MetaData()
 
 arrivals = Table(
@@ -82,6 +98,9 @@ arrivals = Table(
     Index("arrivals_state", "state", "id"),
     Index("arrivals_untouched", "mailbox", "folder", "uidvalidity", sqlite_where=text("touched_at is null"),
           postgresql_where=text("touched_at is null")),
+    Index("arrivals_ticket", "ticket", sqlite_where=text("ticket is not null"),
+          postgresql_where=text("ticket is not null")),
+    Index("arrivals_raw", "fetched_at", sqlite_where=text("raw is not null"), postgresql_where=text("raw is not null")),
     sqlite_autoincrement=True,
 )  # fmt: skip
 
@@ -105,6 +124,9 @@ tickets = Table(
     Column("forward_id", Text, nullable=False, default=""),
     Column("customer_id", Text, nullable=False, default=""),
     Column("not_acknowledged", Text, nullable=False, default="", server_default=""),
+    Column("zone", String(60), nullable=False, default="UTC", server_default="UTC"),
+    Column("merged_into", String(11), nullable=False, default="", server_default=""),
+    Column("tags", Words, nullable=False, default=(), server_default="[]"),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("first_answer_at", Moment),
@@ -119,6 +141,7 @@ participants = Table(
     metadata,
     Column("ticket", ForeignKey("tickets.id"), primary_key=True),
     Column("email", String(320), primary_key=True),
+    Index("participants_email", "email"),
 )
 
 messages = Table(
@@ -135,8 +158,10 @@ messages = Table(
     Column("text", Text, nullable=False),
     Column("new_text", Text, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("files", Words, nullable=False, default=(), server_default="[]"),
     Index("messages_ticket", "ticket"),
     Index("messages_message_id", "message_id"),
+    Index("messages_text", "at", sqlite_where=text("text <> ''"), postgresql_where=text("text <> ''")),
 )
 
 decisions = Table(
@@ -189,6 +214,8 @@ outbox = Table(
     Index("outbox_state", "state", "next_attempt_at"),
     Index("outbox_ticket", "ticket"),
     Index("outbox_message_id", "message_id"),
+    Index("outbox_mime", "created_at", sqlite_where=text("mime is not null"),
+          postgresql_where=text("mime is not null")),
 )  # fmt: skip
 
 examples = Table(
@@ -338,4 +365,21 @@ audit_detail = Table(
     Column("seq", ForeignKey("audit_log.seq"), primary_key=True, autoincrement=False),
     Column("salt", String(32), nullable=False),
     Column("detail", Text, nullable=False),
+)
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("kind", String(10), primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("at", String(24), nullable=False),
+    Column("tag", String(64), nullable=False),
+)
+
+retention = Table(
+    "retention",
+    metadata,
+    Column("what", String(20), primary_key=True),
+    Column("done_before", Moment, nullable=False),
 )

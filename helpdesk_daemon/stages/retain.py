@@ -1,0 +1,66 @@
+"""Retention: forgets what the operator does not want kept for longer, a little at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from helpdesk_daemon.errors import StoreError
+from helpdesk_daemon.lanes import Lane, Wake
+from helpdesk_daemon.log import get
+from helpdesk_daemon.ports import Clock, RetentionStore
+
+BATCH = 200  # rows a transaction: new mail waits no longer than that takes
+
+
+class Retain:
+    """Forgets whenever woken.
+
+    Args:
+        store: what may be forgotten.
+        ages: by kind, how old it may become; a kind that is not named is kept.
+        clock: tells the time.
+        db: the database's thread.
+    """
+
+    def __init__(self, store: RetentionStore, ages: Mapping[str, timedelta], clock: Clock, db: Lane) -> None:
+        self._store, self._ages, self._clock, self._db = store, ages, clock, db
+        self._log = get("retain")
+        self._stopping = False
+        self.wake = Wake()
+
+    async def sweep(self) -> dict[str, int]:
+        """Forget all that is too old; how many rows of each kind.
+
+        Raises:
+            StoreError: the database cannot be used. Nothing else: retention that fails must not stop the mail.
+        """
+        forgotten: dict[str, int] = {}
+        try:
+            for what, age in self._ages.items():
+                before = self._clock.now() - age
+                while not self._stopping and (rows := await self._db(self._store.forget, what, before, BATCH)):
+                    forgotten[what] = forgotten.get(what, 0) + rows
+            if forgotten:
+                await self._db(self._store.note, forgotten)
+                self._log.info("retention.applied", **forgotten)
+        except StoreError:
+            raise
+        except Exception as error:
+            self._log.error("retention.failed", error=repr(error))
+        return forgotten
+
+    async def run(self) -> None:
+        """Forget whenever woken, until `stop`.
+
+        Raises:
+            StoreError: the database cannot be used; nothing goes on without it.
+        """
+        while not self._stopping:
+            await self.sweep()
+            await self.wake.wait()
+
+    def stop(self) -> None:
+        """End after the rows in hand."""
+        self._stopping = True
+        self.wake()
