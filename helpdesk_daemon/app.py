@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpdesk_daemon import metrics
 from helpdesk_daemon.adapters.clock import SystemClock
@@ -71,8 +71,12 @@ from helpdesk_daemon.wiring import (
     sent_folder_of,
     tokens_of,
     transport_of,
+    web_of,
     webhook_of,
 )
+
+if TYPE_CHECKING:
+    from helpdesk_daemon.web.server import Web
 
 GRACE = 5.0  # seconds that a stage may take to end what it has in hand
 # Seconds for which one call may run on a lane before the process counts as hung. Another process may hold the database
@@ -101,6 +105,7 @@ class App:
     Args:
         settings: what the operator wants.
         parts: adapters to use instead of the configured ones.
+        serves: whether it is to `run`, so that the pages are served where `[web]` is enabled.
 
     Raises:
         ConfigError: settings, rules or keys are not usable; nothing was started.
@@ -108,7 +113,7 @@ class App:
         AlreadyRunning: another process runs the stages on this data folder.
     """
 
-    def __init__(self, settings: Settings, parts: Parts | None = None) -> None:
+    def __init__(self, settings: Settings, parts: Parts | None = None, serves: bool = False) -> None:
         parts = parts or Parts()
         self.settings, self.clock = settings, parts.clock
         routings = routings_of(settings)
@@ -164,6 +169,8 @@ class App:
         )  # fmt: skip
         self.health = Health(open_engine(database(settings), readonly=True), self.clock, self.pulse.stuck)
         self.retain = Retain(Retention(self.engine, self.clock), settings.retention.ages, self.clock, self.db)
+        self.web = [web_of(settings, self.engine, self.clock, self.signer, lambda: self.desks, self._typed)] if (
+            settings.web.enabled and serves) else []  # fmt: skip
         self._since: datetime | None = None
         self._log = get("app")
         self._stop = asyncio.Event()
@@ -193,6 +200,11 @@ class App:
                 folder = sent_folder_of(box, self.clock, tokens)
                 stages.append(Copies(folder, store, self.clock, lane, self.db, parts.reached))
         return stages
+
+    def _typed(self) -> None:
+        """Tell the stages that something came by a page."""
+        self.decide.wake()
+        self._outgoing()
 
     def _outgoing(self) -> None:
         """Tell the stages that send that there is mail."""
@@ -273,9 +285,9 @@ class App:
         metrics.expect(table.name for table in self.settings.mailbox)
         if self.settings.health.port:
             await self.health.listen(self.settings.health.host, self.settings.health.port)
-        stages: list[Ingest | Decide | Deliver | Copies | Sla | Watch | Digest | Retain | KeepIndex | Pulse] = [
+        stages: list[Ingest | Decide | Deliver | Copies | Sla | Watch | Digest | Retain | KeepIndex | Pulse | Web] = [
             *self.ingests, self.decide, *self.delivers, *self.copies, self.sla, self.watch, self.digest, self.retain,
-            *self.keepers, self.pulse,
+            *self.keepers, *self.web, self.pulse,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         tasks.append(loop.create_task(self._prepare(), name="prepare"))
@@ -341,6 +353,8 @@ class App:
             await deliver.close()
         await self.watch.close()
         await self.health.close()
+        for web in self.web:
+            await web.close()
         for keeper in self.keepers:
             await keeper.close()
         connected: list[Ingest | Copies] = [*self.ingests, *self.copies]
@@ -354,10 +368,12 @@ class App:
 
 
 @contextmanager
-def running(settings: Settings, parts: Parts | None = None) -> Iterator[tuple[App, asyncio.Runner]]:
+def running(
+    settings: Settings, parts: Parts | None = None, serves: bool = False
+) -> Iterator[tuple[App, asyncio.Runner]]:
     """An App and the loop it lives on, both closed at the end."""
     with asyncio.Runner() as runner:
-        app = App(settings, parts)
+        app = App(settings, parts, serves)
         try:
             yield app, runner
         finally:

@@ -29,6 +29,8 @@ COMMANDS = {
     "incidents": "alerts:incidents",
     "alerts": "alerts:alerts",
     "audit": "audit:audit",
+    "web": "web:web",
+    "tokens": "tokens:tokens",
     "keys": "keys:keys",
     "erase": "erase:erase",
     "backup": "backup:backup",

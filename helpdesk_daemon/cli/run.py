@@ -18,7 +18,7 @@ def run(ctx: click.Context) -> None:
     settings = settings_of(ctx)
     log.setup(settings.log.level, settings.log.format)
     ensure_model(model_folder(settings))
-    with running(settings) as (app, runner):
+    with running(settings, serves=True) as (app, runner):
         runner.run(app.run())
 
 

@@ -42,6 +42,7 @@ class Policy:
         forged: the same for mail that fails DMARC.
         spam: the same for mail over `spam_score`.
         spam_score: spam score from which a mail is spam; None believes no spam header.
+        form: this one was typed into our own form, so what only mail programs write means nothing in it.
     """
 
     own_addresses: frozenset[str]
@@ -57,6 +58,7 @@ class Policy:
     forged: str = "ticket"
     spam: str = "ticket"
     spam_score: float | None = None
+    form: bool = False
 
     def is_own(self, email: str) -> bool:
         """Whether an address is one of ours, with a detail (`support+token@`) or without."""
@@ -220,6 +222,7 @@ class Row:
         reopen: it may reopen a closed ticket.
         to_triage: it goes to triage whatever its text says.
         of_machines: it gives way where the operator says that the sender is a person.
+        of_forms: it is asked of what was typed into our own form, too.
     """
 
     name: str
@@ -230,6 +233,7 @@ class Row:
     reopen: bool
     to_triage: bool = False
     of_machines: bool = False
+    of_forms: bool = False
 
 
 OWN, BOUNCE, AUTO, PERSON = Kind.OWN, Kind.BOUNCE, Kind.AUTO_REPLY, Kind.PERSON
@@ -237,20 +241,20 @@ OWN, BOUNCE, AUTO, PERSON = Kind.OWN, Kind.BOUNCE, Kind.AUTO_REPLY, Kind.PERSON
 TABLE: tuple[Row, ...] = (
     Row("own mail", _is_own, OWN,                     False,            False, False),
     Row("own form", _own_form, PERSON,                True,             True,  True),
-    Row("own address", _own_address, OWN,             False,            False, False),
+    Row("own address", _own_address, OWN,             False,            False, False, of_forms=True),
     Row("bounce", _is_bounce, BOUNCE,                 False,            False, False),
     Row("complaint", _complaint, AUTO,                "complaints",     False, False, to_triage=True),
     Row("automatic reply", _auto_reply, AUTO,         "auto_replies",   False, False, of_machines=True),
     Row("automatic mail", _auto_generated, AUTO,      "auto_generated", False, False, of_machines=True),
     Row("list", _is_list, PERSON,                     True,             False, True, of_machines=True),
     Row("null return path", _null_path, PERSON,       True,             False, True, of_machines=True),
-    Row("no-reply sender", _no_reply, PERSON,         True,             False, True, of_machines=True),
-    Row("suppressed", _suppressed, PERSON,            True,             False, True),
+    Row("no-reply sender", _no_reply, PERSON,         True,             False, True, of_machines=True, of_forms=True),
+    Row("suppressed", _suppressed, PERSON,            True,             False, True, of_forms=True),
     Row("DMARC failure", _forged, PERSON,             "forged",         False, False, to_triage=True),
     Row("spam", _spam, PERSON,                        "spam",           False, False, to_triage=True),
-    Row("no address", _no_address, PERSON,            True,             False, False, to_triage=True),
-    Row("several Reply-To", _several_reply_to, PERSON, True,            False, True),
-    Row("person", _always, PERSON,                    True,             True,  True),
+    Row("no address", _no_address, PERSON,            True,             False, False, to_triage=True, of_forms=True),
+    Row("several Reply-To", _several_reply_to, PERSON, True,            False, True, of_forms=True),
+    Row("person", _always, PERSON,                    True,             True,  True, of_forms=True),
 )  # fmt: skip
 
 
@@ -266,7 +270,7 @@ def screen(message: Message, policy: Policy) -> Screening:
     """
     person = _is_person(message, policy)
     for row in TABLE:
-        if person and row.of_machines:
+        if (person and row.of_machines) or (policy.form and not row.of_forms):
             continue
         if reason := row.test(message, policy):
             opens = row.ticket if isinstance(row.ticket, bool) else getattr(policy, row.ticket) == "ticket"

@@ -81,6 +81,7 @@ class Composer:
         render: fills templates.
         loop_value: value of X-Helpdesk-Loop, by which we know our own mail.
         null_sender: acknowledgements leave with the null reverse-path (RFC 3834 section 3.3).
+        base_url: where customers reach our pages, empty where they do not.
     """
 
     identity: Identity
@@ -88,10 +89,13 @@ class Composer:
     render: Render
     loop_value: str
     null_sender: bool = True
+    base_url: str = ""
 
     def acknowledgement(self, ticket: Ticket, message: Message, now: datetime) -> Outgoing:
         """The customer's acknowledgement, as RFC 3834 asks of an automatic answer."""
-        text, html = self.render("acknowledgement", {"ticket": ticket, "message": message, "identity": self.identity})
+        track = f"{self.base_url}/track/{self.signer.link(ticket.id)}/" if self.base_url else ""
+        values = {"ticket": ticket, "message": message, "identity": self.identity, "track": track}
+        text, html = self.render("acknowledgement", values)
         fields: list[Field] = [
             ("From", phrase(self.identity.name, self.identity.address)),
             ("To", phrase(ticket.requester_name, ticket.requester_email)),
@@ -113,6 +117,18 @@ class Composer:
             html,
             now,
         )
+
+    def link(self, ticket: Ticket, recipient: str, url: str, now: datetime) -> Outgoing:
+        """A link that was asked for, to somebody who takes part in a ticket."""
+        text, html = self.render("link", {"ticket": ticket, "identity": self.identity, "url": url})
+        fields: list[Field] = [
+            ("From", phrase(self.identity.name, self.identity.address)),
+            ("To", recipient),
+            ("Subject", f"Your link to request {ticket.id}"),
+            *AUTOMATIC,
+        ]
+        sender = "" if self.null_sender else self.identity.address
+        return self._mail(Kind.LINK, ticket, Party.CUSTOMER, recipient, sender, fields, text, html, now)
 
     def forward(
         self, ticket: Ticket, message: Message, decision: Decision, now: datetime, original: bytes = b""

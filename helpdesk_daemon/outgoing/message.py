@@ -16,6 +16,7 @@ class Kind(StrEnum):
     NOTICE = "notice"
     ALERT = "alert"
     DIGEST = "digest"
+    LINK = "link"
 
 
 # A second acknowledgement annoys a customer and feeds loops; a second forward is recognised by its

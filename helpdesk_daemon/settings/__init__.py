@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from helpdesk_daemon.errors import ConfigError
+from helpdesk_daemon.outgoing.form import FORM
 from helpdesk_daemon.settings.secret import OAUTH_FILES, OAuthTable, Secret, Table
 from helpdesk_daemon.settings.servers import (
     Email,
@@ -30,12 +31,13 @@ from helpdesk_daemon.settings.tables import (
     ModelTable,
     RetentionTable,
 )
+from helpdesk_daemon.settings.web import WebTable
 from helpdesk_daemon.tomlfile import complaint, load_toml
 
 __all__ = [
     "AlertsTable", "DigestTable", "Endpoint", "HealthTable", "IdentityTable", "IndexTable", "LimitsTable", "LogTable",
     "MailboxTable", "ModelTable", "OAuthTable", "RetentionTable", "ScreeningTable", "Secret", "Settings",
-    "SmtpTable", "load_settings",
+    "SmtpTable", "WebTable", "load_settings",
 ]  # fmt: skip
 
 PREFIX = "HELPDESK_"
@@ -78,6 +80,7 @@ class Settings(BaseSettings):
     retention: RetentionTable = RetentionTable()
     model: ModelTable = ModelTable()
     index: IndexTable = IndexTable()
+    web: WebTable = WebTable()
     log: LogTable = LogTable()
 
     @model_validator(mode="after")
@@ -85,6 +88,8 @@ class Settings(BaseSettings):
         names = [m.name for m in self.mailbox]
         if "smtp" in names and self.smtp.oauth:
             raise ValueError('Give the [[mailbox]] another name than "smtp", which sign-in takes for [smtp]')
+        if FORM in names:
+            raise ValueError(f'Give the [[mailbox]] another name than "{FORM}", under which forms are kept')
         if len(set(names)) < len(names):
             raise ValueError("Give each [[mailbox]] its own name")
         if not names:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from helpdesk_daemon.mail.message import Message, base_address
 from helpdesk_daemon.mail.screen import Kind, Policy, Screening, screen
 from helpdesk_daemon.outgoing.compose import Composer
+from helpdesk_daemon.outgoing.form import FORM
 from helpdesk_daemon.outgoing.limits import Limits
 from helpdesk_daemon.ports import Arrival, Audit, Known, Outcome, Stored
 from helpdesk_daemon.stages.thread import Thread, find_thread
@@ -92,8 +93,9 @@ class Case:
 
 def consider(arrival: Arrival, message: Message, known: Known, desk: Desk, now: datetime, because: str = "") -> Case:
     """Screen and thread a mail."""
-    policy = replace(desk.policy, suppressed=frozenset(known.suppressed)) if known.suppressed else desk.policy
-    thread = find_thread(message, known, desk.signer, desk.policy.authserv_id)
+    typed = arrival.mailbox == FORM
+    policy = replace(desk.policy, suppressed=frozenset(known.suppressed), form=typed)
+    thread = find_thread(message, known, desk.signer, desk.policy.authserv_id, typed)
     screening = screen(message, policy)
     if screening.kind == Kind.AUTO_REPLY and any(_is_notice(answered, desk.signer) for answered in message.answers):
         screening = replace(screening, ticket=False, reason="automatic answer to a notice or alert of ours")

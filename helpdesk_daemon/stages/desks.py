@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from helpdesk_daemon.mail.message import Message
+from helpdesk_daemon.outgoing.form import FORM
 from helpdesk_daemon.ports import Arrival, Known
 from helpdesk_daemon.stages.case import Case, Desk, consider
 from helpdesk_daemon.stages.thread import find_thread, lasting, returned_proof
@@ -61,7 +62,7 @@ def _chosen(arrival: Arrival, message: Message, known: Known, desks: Desks) -> t
 
     Only To and Cc are asked: they are the same in every copy of a mail, so it does not matter which copy comes first.
     """
-    ticket = _ticket(message, known, desks)
+    ticket = _ticket(message, known, desks, arrival.mailbox == FORM)
     if ticket is not None and ticket.mailbox in desks.by_mailbox:
         return ticket.mailbox, f"ticket {ticket.id} is its"
     for address in (PLUS_PART.sub("@", a.email) for a in (*message.to, *message.cc)):
@@ -70,11 +71,11 @@ def _chosen(arrival: Arrival, message: Message, known: Known, desks: Desks) -> t
     return arrival.mailbox, "it came by it"
 
 
-def _ticket(message: Message, known: Known, desks: Desks) -> Ticket | None:
+def _ticket(message: Message, known: Known, desks: Desks, typed: bool) -> Ticket | None:
     """The ticket a mail is on, or whose mail it returns."""
     if not known.tickets:
         return None
-    if thread := find_thread(message, known, desks.first.signer, desks.first.policy.authserv_id):
+    if thread := find_thread(message, known, desks.first.signer, desks.first.policy.authserv_id, typed):
         return thread.ticket
-    proof = returned_proof(message, desks.first.signer)
+    proof = None if typed else returned_proof(message, desks.first.signer)
     return lasting(known, proof[0]) if proof else None

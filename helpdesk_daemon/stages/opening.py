@@ -8,12 +8,14 @@ from dataclasses import replace
 from helpdesk_daemon.mail.message import Address
 from helpdesk_daemon.mail.screen import Kind
 from helpdesk_daemon.outgoing.compose import deliverable
+from helpdesk_daemon.outgoing.form import FORM, MARK
 from helpdesk_daemon.outgoing.limits import ALL_ACKNOWLEDGEMENTS, Bucket, address_scope, take
 from helpdesk_daemon.ports import Audit, Outcome
 from helpdesk_daemon.stages.case import Case, Desk
 from helpdesk_daemon.stages.thread import mentioned
 from helpdesk_daemon.tickets.sla import due_at
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
+from helpdesk_daemon.tickets.tracking import read_tracking_id
 from helpdesk_daemon.triage.decide import Decision, decide
 from helpdesk_daemon.triage.terms import calendar_of
 from helpdesk_daemon.triage.vote import Vote
@@ -70,12 +72,17 @@ def taking_part(desk: Desk, people: Iterable[Address]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(foreign))[:MOST_TAKE_PART]
 
 
+def promised_id(case: Case) -> str:
+    """The tracking ID that was shown when our own form was sent; empty for mail, whatever its headers say."""
+    return read_tracking_id(case.message.headers.get(MARK)) if case.arrival.mailbox == FORM else ""
+
+
 def _ticket(case: Case, decision: Decision) -> Ticket:
     who = case.screening.requester
     calendar = calendar_of(case.desk.routing, decision.category, decision.department.name, decision.needs_review)
     return Ticket(
-        id=case.desk.new_id(), state=State.NEW, subject=case.message.subject, requester_email=who.email,
-        requester_name=who.name, mailbox=case.desk.mailbox, category=decision.category,
+        id=promised_id(case) or case.desk.new_id(), state=State.NEW, subject=case.message.subject,
+        requester_email=who.email, requester_name=who.name, mailbox=case.desk.mailbox, category=decision.category,
         department=decision.department.name, address=decision.department.address, priority=decision.priority,
         sla_hours=decision.sla_hours, due_at=due_at(case.arrival.received_at, decision.sla_hours, calendar),
         created_at=case.arrival.received_at, needs_review=decision.needs_review,

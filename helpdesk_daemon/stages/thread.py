@@ -56,7 +56,9 @@ def orders_expected(found: Claims, signer: Signer) -> bool:
     return any(proof and proof[1] == Party.AGENT for proof in signed)
 
 
-def find_thread(message: Message, known: Known, signer: Signer, authserv_id: str = "") -> Thread | None:
+def find_thread(
+    message: Message, known: Known, signer: Signer, authserv_id: str = "", typed: bool = False
+) -> Thread | None:
     """The ticket a mail belongs to, None when it proves none.
 
     A tracking ID in the subject and the Message-ID of somebody else's mail count only from a sender who takes
@@ -72,7 +74,7 @@ def find_thread(message: Message, known: Known, signer: Signer, authserv_id: str
                 party = Party.AGENT if proof[1] == Party.AGENT else Party.CUSTOMER
                 return Thread(ticket, party, source, signed=True)
     named = _unsigned(found, known)
-    if not named or doubtful_sender(message, authserv_id):
+    if not named or typed or doubtful_sender(message, authserv_id):  # anybody can type any address into a form
         return None
     for ticket, source in named:
         if message.sender.email in known.participants.get(ticket.id, ()):

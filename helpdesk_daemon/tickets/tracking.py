@@ -18,6 +18,7 @@ TAG_CHARS = 16  # 80 bits of HMAC-SHA256: short enough for a local part, long en
 ASCII = re.IGNORECASE | re.ASCII
 SPOKEN_ID = re.compile(r"(?:HD[-\u2010-\u2015 ]?)?([0-9A-Z]{8})", ASCII)
 TOKEN = re.compile(r"^(hd-?[0-9a-z]{8})-([car])-([0-9a-z]{16})$", ASCII)
+LINK = re.compile(r"^(hd-?[0-9a-z]{8})-([0-9a-z]{16})$", ASCII)
 SIGNED_ID = re.compile(r"^<?hd([0-9a-z]{8})\.([car])\.([0-9a-z]{8,20})\.([0-9a-z]{16})@", ASCII)
 
 
@@ -95,6 +96,24 @@ class Signer:
         ticket, party = read_tracking_id(match.group(1)), Party(match.group(2).lower())
         nonce, tag = match.group(3).lower(), match.group(4)
         return (ticket, party) if ticket and self._verify(tag, "id", ticket, party, nonce) else None
+
+    def link(self, ticket: str) -> str:
+        """What stands in a link that shows a ticket to whoever was sent it, `HD-XXXXXXXX-…`."""
+        return f"{ticket}-{self._tag(self.keys[0], 'link', ticket)}"
+
+    def read_link(self, text: str) -> str:
+        """The ticket of a genuine link, empty for anything else."""
+        match = LINK.match(text)
+        ticket = read_tracking_id(match.group(1)) if match else ""
+        return ticket if match and ticket and self._verify(match.group(2), "link", ticket) else ""
+
+    def stamp(self, purpose: str, *words: str) -> str:
+        """A tag that proves that this installation wrote some words for a purpose."""
+        return self._tag(self.keys[0], f"stamp {purpose}", *words)
+
+    def is_stamp(self, tag: str, purpose: str, *words: str) -> bool:
+        """Whether `stamp` made a tag for these words."""
+        return tag.isascii() and self._verify(tag, f"stamp {purpose}", *words)
 
     def loop_value(self, address: str) -> str:
         """A mark for X-Helpdesk-Loop by which we know our own mail, and others cannot make."""

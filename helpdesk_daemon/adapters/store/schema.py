@@ -131,9 +131,13 @@ tickets = Table(
     Column("updated_at", Moment, nullable=False),
     Column("first_answer_at", Moment),
     Column("closed_at", Moment),
-    Index("tickets_created", "created_at"),
     Index("tickets_requester", "requester_email"),
     Index("tickets_state", "state", "due_at"),
+    Index("tickets_page", "created_at", "id"),
+    Index("tickets_state_page", "state", "created_at", "id"),
+    Index("tickets_category_page", "category", "created_at", "id"),
+    Index("tickets_department_page", "department", "created_at", "id"),
+    Index("tickets_priority_page", "priority", "created_at", "id"),
 )
 
 participants = Table(
@@ -342,6 +346,40 @@ breakers = Table(
     Column("reason", Text, nullable=False),
     Column("released_at", Moment),
     Column("released_by", Text, nullable=False, default=""),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(100), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("scopes", String(100), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", Text, nullable=False, default=""),
+    Column("revoked_at", Moment),
+)
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("caller", String(100), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("request", String(64), nullable=False),
+    Column("arrival", ForeignKey("arrivals.id"), nullable=False),
+    Column("ticket", String(11), nullable=False),
+    Column("answer", Text, nullable=False, default=""),
+    Column("at", Moment, nullable=False),
+    Index("submissions_at", "at"),
+)
+
+track_links = Table(
+    "track_links",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("ticket", ForeignKey("tickets.id"), nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
 )
 
 audit_log = Table(

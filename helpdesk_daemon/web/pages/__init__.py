@@ -1,0 +1,1 @@
+"""Pages for people, a module a page; the dashboard and the admin come beside these."""

@@ -1,0 +1,45 @@
+"""Pages from templates; what they show is escaped unless a template says otherwise, and none does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+HERE = Path(__file__).parent
+
+
+def when(at: datetime) -> str:
+    """A moment as people read it."""
+    return at.astimezone(UTC).strftime("%-d %B %Y, %H:%M UTC")
+
+
+def machine(at: datetime) -> str:
+    """A moment as `<time datetime>` wants it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    found.filters |= {"when": when, "machine": machine}
+    return found
+
+
+def render(
+    request: Request, name: str, values: Mapping[str, Any], status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:  # fmt: skip
+    """Fill a page."""
+    brand = request.app.state.services.name
+    html = _environment().get_template(name).render({"brand": brand, "path": request.url.path, **values})
+    return HTMLResponse(html, status, dict(headers or {}))
