@@ -21,7 +21,6 @@ from helpdesk_daemon.adapters.store.schema import (
     audit_detail,
     audit_log,
     auto_replies,
-    decisions,
     examples,
     messages,
     metadata,
@@ -214,8 +213,11 @@ def _remove_rows(connection: Connection, address: str, found: Found) -> None:
     for column in (tickets.c.linked_to, tickets.c.merged_into):
         for chunk in _chunks(found.tickets):
             connection.execute(update(tickets).where(column.in_(chunk)).values({column: ""}))
-    for column in (messages.c.ticket, decisions.c.ticket, participants.c.ticket, tickets.c.id):
-        _delete(connection, column, found.tickets)
+    for table in reversed(metadata.sorted_tables):  # whatever belongs to a ticket, whoever added it
+        for column in table.columns:
+            if column.references(tickets.c.id):
+                _delete(connection, column, found.tickets)
+    _delete(connection, tickets.c.id, found.tickets)
     for kind in ("ticket", "conversation", "told:ticket", "told:conversation"):
         _delete(connection, auto_replies.c.scope, [f"{kind}:{ticket}" for ticket in found.tickets])
     scope = func.lower(auto_replies.c.scope)
