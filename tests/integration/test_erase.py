@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.store import audit
+from helpdesk_daemon.adapters.store import engine as engine_module
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.cli.main import cli
@@ -119,6 +120,14 @@ def test_nothing_of_the_address_or_its_texts_is_left(world: tuple[Path, Path, Si
     assert made["erased"]["arrivals"] == 1  # type: ignore[index]
     wal = settings.parent / "data" / "helpdesk.db-wal"
     assert not wal.exists() or wal.stat().st_size == 0
+
+
+def test_nothing_is_left_in_free_pages_where_sqlite_does_not_overwrite_them(
+    world: tuple[Path, Path, Sink], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "PRAGMAS", (*engine_module.PRAGMAS, "secure_delete=OFF"))
+    receipt(world[0])
+    assert leftovers(world[0].parent, *WORDS) == []
 
 
 def test_the_mail_of_others_stays(world: tuple[Path, Path, Sink]) -> None:

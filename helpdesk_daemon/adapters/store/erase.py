@@ -22,7 +22,6 @@ from helpdesk_daemon.adapters.store.schema import (
     audit_detail,
     audit_log,
     auto_replies,
-    decisions,
     examples,
     messages,
     metadata,
@@ -31,7 +30,6 @@ from helpdesk_daemon.adapters.store.schema import (
     suppressions,
     tickets,
 )
-from helpdesk_daemon.adapters.store.schema_sla import sla, sla_pauses
 from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.mail.mention import Mention
 from helpdesk_daemon.mail.parse import parse
@@ -223,9 +221,11 @@ def _remove_rows(connection: Connection, address: str, found: Found) -> None:
     for column in (tickets.c.linked_to, tickets.c.merged_into):
         for chunk in _chunks(found.tickets):
             connection.execute(update(tickets).where(column.in_(chunk)).values({column: ""}))
-    of_ticket = (messages, decisions, participants, sla, sla_pauses)
-    for column in (*(table.c.ticket for table in of_ticket), tickets.c.id):
-        _delete(connection, column, found.tickets)
+    for table in reversed(metadata.sorted_tables):  # whatever belongs to a ticket, whoever added it
+        for column in table.columns:
+            if column.references(tickets.c.id):
+                _delete(connection, column, found.tickets)
+    _delete(connection, tickets.c.id, found.tickets)
     for kind in ("ticket", "conversation", "told:ticket", "told:conversation"):
         _delete(connection, auto_replies.c.scope, [f"{kind}:{ticket}" for ticket in found.tickets])
     scope = func.lower(auto_replies.c.scope)
