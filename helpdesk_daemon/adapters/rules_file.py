@@ -72,7 +72,7 @@ class TriageTable(TermsTable):
     department: str
     priority: Level
     sla_hours: Hours
-    target_precision: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    target_precision: Annotated[float, Field(gt=0, lt=1)] = 0.8
     min_confidence: Share | None = None
 
 
