@@ -22,11 +22,11 @@ demo: setup
 run: setup
 	$(BIN)/helpdesk-daemon run
 
-# Dovecot for the tests: installed where we may, asked for where we may not.
+# Dovecot and Chromium for the tests: installed where we may, asked for where we may not.
 servers:
-	@command -v dovecot >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq dovecot-imapd >/dev/null; } || \
-	  { echo "The tests need Dovecot: install dovecot-imapd" >&2; exit 1; }
+	@{ command -v dovecot && command -v chromium; } >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq dovecot-imapd chromium >/dev/null; } || \
+	  { echo "The tests need Dovecot and Chromium: install dovecot-imapd and chromium" >&2; exit 1; }
 
 lint: setup
 	$(BIN)/ruff check .

@@ -29,7 +29,7 @@ from helpdesk_daemon.adapters.store.retention import Retention
 from helpdesk_daemon.adapters.store.sla import Sla as SlaOnDatabase
 from helpdesk_daemon.adapters.systemd import Notify, notifier, watchdog_seconds
 from helpdesk_daemon.conditions import look_for_trouble
-from helpdesk_daemon.errors import HelpdeskError, SignInError, StoreError, Unreachable
+from helpdesk_daemon.errors import ConfigError, HelpdeskError, SignInError, StoreError, TransientError, Unreachable
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
 from helpdesk_daemon.outgoing.limits import pace
@@ -66,6 +66,7 @@ from helpdesk_daemon.wiring import (
     mailbox_of,
     model_folder,
     open_store,
+    refitter_of,
     routings_of,
     seed,
     sent_folder_of,
@@ -74,6 +75,8 @@ from helpdesk_daemon.wiring import (
     web_of,
     webhook_of,
 )
+
+REFIT_SECONDS = 300.0  # between looks whether the second opinions are out of date
 
 if TYPE_CHECKING:
     from helpdesk_daemon.web.server import Web
@@ -134,7 +137,10 @@ class App:
         self.index_lane = Lane("index")
         kept = [index] if isinstance(index, IndexCopy) else []
         self.keepers = [KeepIndex(copy, self.index_lane, settings.index.sync_seconds) for copy in kept]
-        self.classifier = Classifier(embedder, index, examples, self.model, self.db, settings.model.wait_seconds)
+        self.classifier = Classifier(
+            embedder, index, examples, self.model, self.db, settings.model.wait_seconds, refitter_of(settings),
+            settings.model.balance,
+        )  # fmt: skip
         tokens = tokens_of(settings, self.clock, parts.reached)
         self.delivers = self._ways_out(parts, tokens)
         self.decide = Decide(
@@ -240,8 +246,7 @@ class App:
             except HelpdeskError as error:
                 failures.append(error)
         await self.db(self._recover)
-        if self.keepers:
-            await self._prepare()
+        await self._learn()
         for keeper in self.keepers:
             await keeper.once(0)
         await self.decide.drain()
@@ -290,7 +295,8 @@ class App:
             *self.keepers, *self.web, self.pulse,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
-        tasks.append(loop.create_task(self._prepare(), name="prepare"))
+        preparing = loop.create_task(self._prepare(), name="prepare")
+        tasks.append(preparing)
         stop = self._stop
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
@@ -303,6 +309,7 @@ class App:
         finally:
             self.notify("STOPPING=1")
             scheduler.shutdown(wait=False)
+            preparing.cancel()
             for stage in stages:
                 stage.stop()
             _, late = await asyncio.wait(tasks, timeout=GRACE)
@@ -324,9 +331,16 @@ class App:
                     raise error
 
     async def _prepare(self) -> None:
-        """Load the model beside the first poll rather than before it."""
-        with contextlib.suppress(HelpdeskError):
+        """Load the model beside the first poll rather than before it, and fit second opinions from time to time."""
+        while True:
+            await self._learn()
+            await asyncio.sleep(REFIT_SECONDS)
+
+    async def _learn(self) -> None:
+        """Bring the classifier to the present examples; a fit runs in a process of its own."""
+        with contextlib.suppress(TransientError, ConfigError):
             await self.classifier.prepare()
+            await self.classifier.refit()
 
     def _schedule(self) -> Any:
         """The clock of `run`: jobs only wake stages; what is due stands in the database."""

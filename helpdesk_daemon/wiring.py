@@ -37,6 +37,7 @@ from helpdesk_daemon.triage.rules import Routing
 if TYPE_CHECKING:
     from helpdesk_daemon.adapters.index_endee import Server
     from helpdesk_daemon.adapters.index_guarded import GuardedIndex
+    from helpdesk_daemon.adapters.refit import Refitter
     from helpdesk_daemon.stages.case import Desk
     from helpdesk_daemon.stages.desks import Desks
     from helpdesk_daemon.stages.digest import Plan
@@ -433,7 +434,7 @@ def explainer_of(settings: Settings, mailbox: str = "") -> Explainer:
     """
     from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
     from helpdesk_daemon.adapters.index_exact import ExactIndex
-    from helpdesk_daemon.stages.classify import matrix
+    from helpdesk_daemon.stages.classify import Bench, matrix, votes_only
     from helpdesk_daemon.stages.explain import Explainer
 
     routings = routings_of(settings)
@@ -442,13 +443,32 @@ def explainer_of(settings: Settings, mailbox: str = "") -> Explainer:
     desks = desks_of(settings, routings, signer)
     folder = model_folder(settings)
     ensure_model(folder)
-    embedder, index = OpenVinoEmbedder(folder, settings.model.threads), ExactIndex()
+    embedder = OpenVinoEmbedder(folder, settings.model.threads)
+    bench = Bench(embedder, ExactIndex())
     examples, kept = _examples(settings)
     missing = [e for e in examples if e.id not in kept]
     fresh = embedder.embed([e.text for e in missing])
     kept |= {e.id: v.tobytes() for e, v in zip(missing, fresh, strict=True)}
-    index.replace(examples, matrix(examples, kept))
-    return Explainer(desks, embedder, index, mailbox)
+    vectors = matrix(examples, kept)
+    embedder.load()
+    maker = refitter_of(settings)
+    judge = maker.load(embedder.name) if maker else None
+    judge = judge or votes_only(
+        examples, vectors, settings.model.balance, len(examples), settings.index.kind == "exact"
+    )
+    bench.install(examples, vectors, judge)
+    return Explainer(desks, bench, mailbox)
+
+
+def refitter_of(settings: Settings) -> Refitter | None:
+    """What fits the second opinions, None where they are switched off."""
+    if not settings.model.second_opinions:
+        return None
+    from helpdesk_daemon.adapters.refit import Refitter
+
+    return Refitter(
+        database(settings), settings.data_dir / "judge.npz", settings.model.balance, settings.index.kind == "exact"
+    )
 
 
 def _examples(settings: Settings) -> tuple[list[Example], dict[int, bytes]]:

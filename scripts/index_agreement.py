@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import hashlib
+import math
 import os
 import sys
 import tempfile
@@ -24,12 +25,20 @@ from helpdesk_daemon.adapters.index_endee import Server
 from helpdesk_daemon.adapters.index_exact import ExactIndex
 from helpdesk_daemon.ports import Example, VectorIndex
 from helpdesk_daemon.triage.text import judged_text
-from helpdesk_daemon.triage.vote import K, Vectors, vote
+from helpdesk_daemon.triage.vote import TEMPERATURE, K, Neighbour, Vectors
 from helpdesk_daemon.wiring import ensure_model, prepared_model
 from tests.harness.endee import EndeeServer
 from tests.harness.endee_index import guarded
 
 BATCH = 32
+
+
+def winner(near: list[Neighbour]) -> str:
+    """The category that a vote of neighbours gives."""
+    weights: dict[str, float] = {}
+    for n in near:
+        weights[n.category] = weights.get(n.category, 0.0) + math.exp(n.similarity / TEMPERATURE)
+    return max(weights, key=lambda name: weights[name])
 
 
 @click.command()
@@ -92,7 +101,7 @@ def _server(url: str, recall: float, generation: int) -> Iterator[Server]:
 def _votes(index: VectorIndex, queries: Vectors, spent: dict[str, float], name: str) -> list[str]:
     began, found = time.perf_counter(), list[str]()
     for start in range(0, len(queries), BATCH):
-        found += [vote(near).category for near in index.search(queries[start : start + BATCH], K)]
+        found += [winner(near) for near in index.search(queries[start : start + BATCH], K)]
     spent[name] += time.perf_counter() - began
     return found
 

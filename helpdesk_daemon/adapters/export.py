@@ -70,6 +70,7 @@ def export(folder: Path, weights: Path | None = None) -> None:
         (scratch / "model.json").write_text(
             json.dumps({"name": MODEL_NAME, "version": VERSION, "weights": WEIGHTS_SHA256})
         )
+        scratch.chmod(0o755)  # no secret, and the daemon may run as another user
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(scratch, folder)

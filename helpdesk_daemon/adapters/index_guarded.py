@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,8 @@ class GuardedIndex:
         answered: queries that the server answered, and the check let pass.
     """
 
+    takes_centre = False  # what was sent to the server would be wrong whenever the centre moves
+
     def __init__(self, reader: Endee, sync: IndexSync, lock: Path, wake: Callable[[], None] = lambda: None) -> None:
         self._reader, self.keeper, self._lock, self.wake = reader, sync, lock, wake
         self._exact = ExactIndex()
@@ -69,14 +71,22 @@ class GuardedIndex:
                 self.wake()
         return self._exact.search(queries, k)
 
-    def replace(self, examples: Sequence[Example], vectors: Vectors) -> None:
-        """See `VectorIndex.replace`; the server follows at the next sync, votes do not wait for it."""
+    def replace(self, examples: Sequence[Example], vectors: Vectors, centre: Vectors | None = None) -> None:
+        """See `VectorIndex.replace`; no centre is taken; the server follows at the next sync, no vote waits."""
         self._exact.replace(examples, vectors)
         held = Held.of(examples, vectors)
         with self._changing:
             self._view = _View(held, self._lacking(held))
         self._loaded = True
         self.wake()
+
+    def update(self, examples: Sequence[Example], vectors: Vectors, withdrawn: Collection[int]) -> None:
+        """See `VectorIndex.update`."""
+        held = self._view.held
+        gone = {*withdrawn, *(e.id for e in examples)}
+        kept = [row for row, e in enumerate(held.examples) if e.id not in gone]
+        rows = [part for part in (held.vectors[kept], vectors) if len(part)]
+        self.replace([*(held.examples[row] for row in kept), *examples], np.concatenate(rows) if rows else vectors)
 
     def count(self) -> int:
         """See `VectorIndex.count`."""
@@ -225,4 +235,4 @@ def _words(error: Exception) -> str:
 
 
 def _neighbour(example: Example, similarity: float) -> Neighbour:
-    return Neighbour(example.id, example.category, similarity, example.source, example.ticket, example.text)
+    return Neighbour(example.id, example.category, similarity, example.source, example.ticket, example.text, similarity)

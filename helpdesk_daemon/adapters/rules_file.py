@@ -72,7 +72,8 @@ class TriageTable(TermsTable):
     department: str
     priority: Level
     sla_hours: Hours
-    min_confidence: Share = 0.4
+    target_precision: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    min_confidence: Share | None = None
 
 
 class WhenTable(Strict):
@@ -225,6 +226,7 @@ def load_routing(path: Path, polled: frozenset[str] = frozenset()) -> Routing:
     return Routing(
         categories={name: reader.route(table, f"category.{name}") for name, table in file.category.items()},
         triage=reader.route(file.triage, "triage"),
+        target_precision=file.triage.target_precision,
         min_confidence=file.triage.min_confidence,
         rules=tuple(reader.rule(number, table) for number, table in enumerate(file.rule, 1)),
         departments=reader.departments,

@@ -83,7 +83,7 @@ def _show(found: dict[str, Any]) -> None:
         ),
     ]
     if found["category"] is not None:
-        review = " — a person should check" if found["needs_review"] else ""
+        review = f"; a person should check: {found['review_reason']}" if found["needs_review"] else ""
         lines += [
             (
                 "Category",

@@ -136,7 +136,7 @@ class Composer:
         """The new ticket to its department. `original` attaches the received mail whole."""
         values = self._forward_values(ticket, message) | {
             "decision": decision,
-            "evidence": [_evidence(n) for n in decision.neighbours[:EVIDENCE]],
+            "evidence": [_evidence(n) for n in decision.because[:EVIDENCE]],
         }
         return self._to_department("forward", ticket, message, f"[{ticket.id}] {message.subject[:SUBJECT]}", values,
                                    helpdesk_fields(ticket, decision.confidence, decision.rule), now,

@@ -5,7 +5,7 @@ from helpdesk_daemon.ports.digest import DayCount, DepartmentCount, DigestStore,
 from helpdesk_daemon.ports.incidents import Incident, IncidentStore, Trouble, Webhook
 from helpdesk_daemon.ports.index_copy import IndexCopy
 from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox, Metered, Quota
-from helpdesk_daemon.ports.meaning import Embedder, Example, VectorIndex
+from helpdesk_daemon.ports.meaning import Embedder, Example, JudgeMaker, Revision, VectorIndex
 from helpdesk_daemon.ports.records import (
     Arrival,
     Audit,
@@ -47,6 +47,7 @@ __all__ = [
     "Incident",
     "IncidentStore",
     "IndexCopy",
+    "JudgeMaker",
     "Known",
     "Label",
     "Mailbox",
@@ -57,6 +58,7 @@ __all__ = [
     "Quota",
     "Reached",
     "RetentionStore",
+    "Revision",
     "Sent",
     "SentFolder",
     "SlowTicket",

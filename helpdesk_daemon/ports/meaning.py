@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from helpdesk_daemon.triage.judge import Judge
 from helpdesk_daemon.triage.vote import Neighbour, Vectors
 
 
@@ -18,6 +19,14 @@ class Example:
     category: str
     source: str
     ticket: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Where the examples stand: number of the latest change, and how many examples were deleted by then."""
+
+    latest: int
+    deleted: int
 
 
 class Embedder(Protocol):
@@ -40,7 +49,13 @@ class Embedder(Protocol):
 
 
 class VectorIndex(Protocol):
-    """Finds the nearest labelled examples."""
+    """Finds the nearest labelled examples.
+
+    Attributes:
+        takes_centre: it can compare examples as they are seen from their centre.
+    """
+
+    takes_centre: bool
 
     def search(self, queries: Vectors, k: int) -> list[list[Neighbour]]:
         """The k nearest examples of each query, nearest first.
@@ -53,8 +68,38 @@ class VectorIndex(Protocol):
             TransientError: the index cannot answer now.
         """
 
-    def replace(self, examples: Sequence[Example], vectors: Vectors) -> None:
-        """Hold exactly these examples; `vectors` has one L2-normalised float32 row an example."""
+    def replace(self, examples: Sequence[Example], vectors: Vectors, centre: Vectors | None = None) -> None:
+        """Hold exactly these examples.
+
+        Args:
+            examples: n examples.
+            vectors: shape (n, d), float32, L2-normalised rows.
+            centre: shape (d,), float32, subtracted from examples and queries before they are compared; None for
+                nothing. Stays until the next `replace`.
+        """
+
+    def update(self, examples: Sequence[Example], vectors: Vectors, withdrawn: Collection[int]) -> None:
+        """Add examples or hold them anew, and forget others.
+
+        Args:
+            examples: n examples; one of a number that is held takes its place.
+            vectors: shape (n, d), float32, L2-normalised rows.
+            withdrawn: numbers to forget; a number that is not held is passed over.
+        """
 
     def count(self) -> int:
         """How many examples it holds."""
+
+
+class JudgeMaker(Protocol):
+    """Fits judges from the examples in the database and keeps the latest."""
+
+    def load(self, model: str) -> Judge | None:
+        """The judge kept for a model; None when there is none that can be read."""
+
+    async def make(self, model: str) -> Judge | None:
+        """Fit a judge with second opinions, beside everything else, and keep it.
+
+        Returns:
+            None when there are too few labels, or the fit failed, which is logged.
+        """

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Quota
-from helpdesk_daemon.ports.meaning import Example
+from helpdesk_daemon.ports.meaning import Example, Revision
 from helpdesk_daemon.ports.records import Arrival, Audit, Copy, Due, Known, Outcome, Question, Sent
 
 
@@ -105,8 +105,18 @@ class ExampleStore(Protocol):
     def active(self) -> list[Example]:
         """All examples that vote, by number."""
 
-    def vectors(self, model: str) -> dict[int, bytes]:
-        """Kept vectors of a model: float32, little-endian, by example."""
+    def revision(self) -> Revision:
+        """Where the examples stand; one cheap look, for every batch."""
+
+    def changed(self, since: int) -> tuple[list[Example], list[int]]:
+        """Examples that were added, relabelled or taken back since a change, and numbers of those that vote no more.
+
+        Args:
+            since: `Revision.latest` of an earlier look.
+        """
+
+    def vectors(self, model: str, since: int = -1) -> dict[int, bytes]:
+        """Kept vectors of a model: float32, little-endian, by example; only of those changed since a revision."""
 
     def save_vectors(self, model: str, vectors: Mapping[int, bytes]) -> None:
         """Keep vectors."""

@@ -191,6 +191,10 @@ class ModelTable(Table):
     """Processor threads; 0: as many as there are."""
     wait_seconds: float = Field(default=60.0, ge=0)
     """Mail waits so long for a model that fails, then goes to triage unclassified."""
+    second_opinions: bool = True
+    """Whether heads are fitted once labels suffice, besides the neighbours' vote."""
+    balance: float = Field(default=0.0, ge=0, le=1)
+    """Power of the class size that votes are divided by: 0.5 or 1 where small categories matter."""
 
 
 class IndexTable(Table):

@@ -1,9 +1,10 @@
-"""Texts to votes: model, index and examples behind one call that survives their failures."""
+"""Texts to votes: model, index, judge and examples behind one call that survives their failures."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,14 +12,58 @@ from helpdesk_daemon import metrics
 from helpdesk_daemon.errors import ConfigError, TransientError
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
-from helpdesk_daemon.ports import Embedder, Example, ExampleStore, VectorIndex
-from helpdesk_daemon.triage.vote import K, Vectors, Vote, vote
+from helpdesk_daemon.ports import Embedder, Example, ExampleStore, JudgeMaker, Revision, VectorIndex
+from helpdesk_daemon.triage.judge import Judge, fit
+from helpdesk_daemon.triage.vote import K, Vectors, Vote
 
 RETRY_SECONDS = 2.0
+STALE = 0.05  # share of the examples that changed since the second opinions were fitted
+STALE_AT_LEAST = 50
+FULL_RELOAD = 0.2  # share of changed examples from which on the index is filled anew
+
+
+class Bench:
+    """What judges: the examples in an index, how many each category has, and the judge. Owned by the model's thread.
+
+    Args:
+        embedder: the model.
+        index: finds neighbours.
+    """
+
+    def __init__(self, embedder: Embedder, index: VectorIndex) -> None:
+        self.embedder, self.index = embedder, index
+        self.judge: Judge | None = None
+        self._categories: dict[int, str] = {}
+        self._support: Counter[str] = Counter()
+
+    def install(self, examples: Sequence[Example], vectors: Vectors, judge: Judge) -> None:
+        """Take a judge and exactly these examples, seen from its centre."""
+        self.index.replace(examples, vectors, judge.centre if len(examples) and self.index.takes_centre else None)
+        self._categories = {e.id: e.category for e in examples}
+        self._support = Counter(self._categories.values())
+        self.judge = judge
+
+    def update(self, examples: Sequence[Example], vectors: Vectors, withdrawn: Sequence[int]) -> None:
+        """Add or relabel examples, and forget others; the judge stays."""
+        self.index.update(examples, vectors, withdrawn)
+        for number in withdrawn:
+            self._categories.pop(number, None)
+        self._categories |= {e.id: e.category for e in examples}
+        self._support = Counter(self._categories.values())
+
+    def votes(self, texts: Sequence[str]) -> list[Vote]:
+        """Judge texts."""
+        assert self.judge is not None
+        vectors = self.embedder.embed(texts)
+        return self.judge.votes(texts, vectors, self.index.search(vectors, K), self._support)
+
+    def count(self) -> int:
+        """How many examples there are."""
+        return len(self._categories)
 
 
 class Classifier:
-    """Votes on batches of texts.
+    """Votes on batches of texts, and follows the examples as they change.
 
     Args:
         embedder: the model.
@@ -27,6 +72,8 @@ class Classifier:
         model: the model's thread; the index is used on it, too.
         db: the database's thread.
         wait: seconds that mail waits for a model that fails before it goes to triage unclassified.
+        maker: fits judges with second opinions; None for the vote alone.
+        balance: power of a category's size by which its share is divided, for judges fitted here.
     """
 
     def __init__(
@@ -37,10 +84,13 @@ class Classifier:
         model: Lane,
         db: Lane,
         wait: float = 60.0,
+        maker: JudgeMaker | None = None,
+        balance: float = 0.0,
     ) -> None:
-        self._embedder, self._index, self._store = embedder, index, store
+        self._bench, self._store, self._maker, self._balance = Bench(embedder, index), store, maker, balance
         self._model, self._db, self._wait = model, db, wait
-        self._ready = False
+        self._revision: Revision | None = None
+        self._fitted_at = -1  # number of the latest change that the judge knows
         self._preparing = asyncio.Lock()
         self._given_up, self.failing = False, ""
         self._log = get("classify")
@@ -48,33 +98,90 @@ class Classifier:
     @property
     def name(self) -> str:
         """The model's name, as decisions record it."""
-        return self._embedder.name
+        return self._bench.embedder.name
+
+    @property
+    def index(self) -> VectorIndex:
+        """What finds neighbours."""
+        return self._bench.index
 
     async def prepare(self) -> None:
-        """Load the model and fill the index, embedding only examples whose vectors are not kept yet."""
+        """Load the model, and bring index and judge to the present examples; cheap when nothing has changed."""
         async with self._preparing:
-            if not self._ready:
-                try:
-                    await self._fill()
-                except Exception as error:
-                    self.failing = str(error)
-                    raise
-                self.failing = ""
+            try:
+                await (self._start() if self._revision is None else self._follow())
+            except Exception as error:
+                self.failing = str(error)
+                raise
+            self.failing = ""
 
-    async def _fill(self) -> None:
-        await self._model(self._embedder.embed, ["warm up"])
+    async def _start(self) -> None:
+        await self._model(self._bench.embedder.embed, ["warm up"])
+        await self._fill(await self._db(self._maker.load, self.name) if self._maker else None)
+
+    async def _fill(self, judge: Judge | None) -> None:
+        """Read all examples, embed those without a vector, and install them with a judge."""
+        revision = await self._db(self._store.revision)
         examples = await self._db(self._store.active)
-        kept = await self._db(self._store.vectors, self.name)
+        vectors, embedded = await self._vectors(examples, -1)
+        if judge is None or judge.centre.shape != vectors.shape[1:]:
+            judge = await self._model(
+                votes_only, examples, vectors, self._balance, revision.latest, self._bench.index.takes_centre
+            )
+        await self._model(self._bench.install, examples, vectors, judge)
+        self._revision = revision
+        self._log.info(
+            "index.loaded", examples=len(examples), embedded=embedded, model=self.name, judge=judge.version
+        )  # fmt: skip
+
+    async def _follow(self) -> None:
+        """Take over what was added, relabelled or withdrawn since the last look."""
+        known, revision = self._revision, await self._db(self._store.revision)
+        if known is None or revision == known:
+            return
+        changed, withdrawn = await self._db(self._store.changed, known.latest)
+        moved = len(changed) + len(withdrawn)
+        if revision.deleted != known.deleted or moved > max(self._bench.count() * FULL_RELOAD, STALE_AT_LEAST):
+            judge = self._bench.judge
+            await self._fill(judge if judge and judge.heads else None)
+            return
+        vectors, _ = await self._vectors(changed, known.latest)
+        await self._model(self._bench.update, changed, vectors, withdrawn)
+        self._revision = revision
+        self._log.info("index.updated", changed=len(changed), withdrawn=len(withdrawn), examples=self._bench.count())
+
+    async def _vectors(self, examples: Sequence[Example], since: int) -> tuple[Vectors, int]:
+        """Vectors of examples, and how many had to be made; those are kept."""
+        kept = await self._db(self._store.vectors, self.name, since)
         missing = [e for e in examples if e.id not in kept]
         if missing:
-            fresh = await self._model(self._embedder.embed, [e.text for e in missing])
+            fresh = await self._model(self._bench.embedder.embed, [e.text for e in missing])
             made = {e.id: v.astype("<f4").tobytes() for e, v in zip(missing, fresh, strict=True)}
             await self._db(self._store.save_vectors, self.name, made)
             kept |= made
-        vectors = matrix(examples, kept)
-        await self._model(self._index.replace, examples, vectors)
-        self._ready = True
-        self._log.info("index.loaded", examples=len(examples), embedded=len(missing), model=self.name)
+        return matrix(examples, kept), len(missing)
+
+    async def refit(self) -> bool:
+        """Fit second opinions in the background when the examples have changed enough, and take them over.
+
+        Returns:
+            Whether there is a new judge.
+        """
+        if self._maker is None or self._revision is None:
+            return False
+        judge, latest = self._bench.judge, self._revision.latest
+        if judge is not None and judge.heads is not None and self._fitted_at < 0:
+            self._fitted_at = int(judge.version.rpartition("@")[2] or 0)
+        if self._fitted_at >= 0 and latest - self._fitted_at < max(STALE_AT_LEAST, STALE * self._bench.count()):
+            return False
+        made = await self._maker.make(self.name)
+        self._fitted_at = latest
+        if made is None:
+            return False
+        async with self._preparing:
+            await self._fill(made)
+        self._log.info("judge.fitted", judge=made.version)
+        return True
 
     async def votes(self, texts: Sequence[str]) -> list[Vote | None]:
         """Vote on texts; None for all of them when the model or the index stays down."""
@@ -86,7 +193,7 @@ class Classifier:
             try:
                 await self.prepare()
                 with metrics.timed("model"):
-                    found = await self._model(self._search, texts)
+                    found = await self._model(self._bench.votes, texts)
                 metrics.embedded.inc(len(texts))
             except (TransientError, ConfigError) as error:
                 self.failing = str(error)
@@ -100,11 +207,24 @@ class Classifier:
             self._given_up, self.failing = False, ""
             return list(found)
 
-    def _search(self, texts: Sequence[str]) -> list[Vote]:
-        return [vote(near) for near in self._index.search(self._embedder.embed(texts), K)]
+
+def votes_only(examples: Sequence[Example], vectors: Vectors, balance: float, latest: int, centring: bool) -> Judge:
+    """A judge without second opinions; takes a fraction of a second.
+
+    Args:
+        examples: n examples.
+        vectors: shape (n, d), float32, L2-normalised rows.
+        balance: power of a category's size by which its share is divided, 0 to 1.
+        latest: number of the latest change, for the version.
+        centring: see `triage.judge.fit`.
+    """
+    own = np.array([e.source != "seed" for e in examples], dtype=np.bool_)
+    return fit(
+        vectors, [e.category for e in examples], balance=balance, version=f"votes@{latest}", own=own, centring=centring
+    )
 
 
-def matrix(examples: Sequence[Example], kept: dict[int, bytes]) -> Vectors:
+def matrix(examples: Sequence[Example], kept: Mapping[int, bytes]) -> Vectors:
     """Kept vectors as one matrix: shape (n, d), float32, a row an example, in their order."""
     rows = [np.frombuffer(kept[e.id], dtype="<f4") for e in examples]
     return np.stack(rows).astype(np.float32) if rows else np.zeros((0, 0), dtype=np.float32)

@@ -10,12 +10,13 @@ from helpdesk_daemon.mail.bounce import failed_recipients
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.mail.screen import Kind
-from helpdesk_daemon.ports import Arrival, Embedder, Known, Outcome, VectorIndex
+from helpdesk_daemon.ports import Arrival, Known, Outcome
 from helpdesk_daemon.stages.case import Case
+from helpdesk_daemon.stages.classify import Bench
 from helpdesk_daemon.stages.desks import Desks, at_desk
 from helpdesk_daemon.stages.plan import opens_ticket, plan
 from helpdesk_daemon.triage.text import text_of
-from helpdesk_daemon.triage.vote import K, Vote, vote
+from helpdesk_daemon.triage.vote import Vote
 
 BATCH = 64
 VERDICTS = {Kind.OWN: "own", Kind.BOUNCE: "bounce", Kind.AUTO_REPLY: "auto_reply"}
@@ -27,13 +28,12 @@ class Explainer:
 
     Args:
         desks: rules and settings as the daemon has them.
-        embedder: the model.
-        index: filled with the examples.
+        bench: model, examples and judge.
         mailbox: name of the one that the mails come by; the first when empty.
     """
 
-    def __init__(self, desks: Desks, embedder: Embedder, index: VectorIndex, mailbox: str = "") -> None:
-        self._desks, self._embedder, self._index = desks.voting(embedder.name), embedder, index
+    def __init__(self, desks: Desks, bench: Bench, mailbox: str = "") -> None:
+        self._desks, self._bench = desks.voting(bench.embedder.name), bench
         self._mailbox = mailbox or desks.first.mailbox
 
     def explain(self, mails: Sequence[tuple[str, bytes]]) -> Iterator[Explanation]:
@@ -57,10 +57,7 @@ class Explainer:
             yield describe(name, case, plan(case, votes.get(i)))
 
     def _votes(self, messages: Sequence[Message]) -> list[Vote]:
-        if not messages:
-            return []
-        vectors = self._embedder.embed([text_of(m) for m in messages])
-        return [vote(near) for near in self._index.search(vectors, K)]
+        return self._bench.votes([text_of(m) for m in messages]) if messages else []
 
 
 def verdict_of(case: Case, outcome: Outcome) -> str:
@@ -93,10 +90,14 @@ def describe(name: str, case: Case, outcome: Outcome) -> Explanation:
         "category": decision.category if decision else None,
         "confidence": round(decision.confidence, 4) if decision else None,
         "needs_review": decision.needs_review if decision else None,
+        "review_reason": decision.review_reason if decision else None,
+        "views": {v.name: {"category": v.category, "share": round(v.share, 4)} for v in decision.views}
+        if decision else None,
+        "judge": decision.judge if decision else None,
         "neighbours": [
             {"similarity": round(n.similarity, 4), "category": n.category, "source": n.source,
              "text": n.text[:200] if n.source == "seed" else n.ticket}
-            for n in (decision.neighbours[:5] if decision else ())
+            for n in (decision.because[:5] if decision else ())
         ],
         "department": ticket.department if ticket else None,
         "address": ticket.address if ticket else None,

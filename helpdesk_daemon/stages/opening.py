@@ -117,6 +117,7 @@ def _decided(ticket: Ticket, decision: Decision, withheld: str) -> tuple[Audit, 
         "needs_review": decision.needs_review, "review_reason": decision.review_reason,
         "department": ticket.department, "priority": ticket.priority.value, "sla_hours": ticket.sla_hours,
         "rule": decision.rule, "neighbours": [n.example for n in decision.neighbours], "model": decision.model,
+        "judge": decision.judge, "views": {v.name: [v.category, round(v.share, 4)] for v in decision.views},
         "rules_version": decision.rules_version,
     }  # fmt: skip
     decided = Audit("ticket.decided", detail, ticket.id)

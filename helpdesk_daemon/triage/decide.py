@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.tickets.ticket import Priority
+from helpdesk_daemon.triage.judge import FEWEST_IN_CATEGORY
 from helpdesk_daemon.triage.rules import Department, Route, Routing, apply
-from helpdesk_daemon.triage.vote import Neighbour, Vote
+from helpdesk_daemon.triage.vote import Neighbour, View, Vote
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Decision:
 
     Attributes:
         category: the category, also when it is only a suggestion; empty when there was no vote.
-        confidence: of the vote, 0 to 1.
+        confidence: that the voted category is right, 0 to 1.
         needs_review: a person should check the category.
         review_reason: why, empty when not.
         department: who gets it.
@@ -29,7 +30,9 @@ class Decision:
         rule: names of the rules that hit, `default` when none did.
         set_by: what was set to the rule that set it.
         neighbours: the examples that voted, nearest first.
+        views: what each opinion said by itself.
         model: name of the embedding model and runtime.
+        judge: version of the judge.
         rules_version: digest of routing.toml.
     """
 
@@ -46,8 +49,20 @@ class Decision:
     rule: str = "default"
     set_by: Mapping[str, str] = field(default_factory=dict)
     neighbours: tuple[Neighbour, ...] = ()
+    views: tuple[View, ...] = ()
     model: str = ""
+    judge: str = ""
     rules_version: str = ""
+
+    @property
+    def because(self) -> tuple[Neighbour, ...]:
+        """The neighbours again, those of the category first: the evidence for it."""
+        return tuple(sorted(self.neighbours, key=lambda n: n.category != self.category))
+
+    @property
+    def dissent(self) -> tuple[View, ...]:
+        """The opinions that favour another category."""
+        return tuple(v for v in self.views if v.category != self.category)
 
 
 def _doubt(voted: Vote | None, routing: Routing, to_triage: str) -> str:
@@ -60,8 +75,33 @@ def _doubt(voted: Vote | None, routing: Routing, to_triage: str) -> str:
         return "not classified: there are no examples"
     if voted.category not in routing.categories:
         return f"routing.toml has no category {voted.category}"
-    if voted.confidence < routing.min_confidence:
-        return f"confidence {voted.confidence:.2f} is below {routing.min_confidence:.2f}"
+    least = routing.min_confidence
+    if least is None:
+        return doubt_of(voted, routing.target_precision)
+    return f"confidence {voted.confidence:.2f} is below {least:.2f}" if voted.confidence < least else ""
+
+
+def doubt_of(voted: Vote, target: float) -> str:
+    """Why a vote is only a suggestion, empty when it is more.
+
+    Args:
+        voted: the vote.
+        target: share that should be right of what is sorted without a person, 0 to 1.
+    """
+    standing = voted.standing
+    if standing is None or not standing.signal:
+        return "the examples do not show what their labels mean: guesses would be as good"
+    if voted.same:
+        return ""
+    if voted.scope < standing.scope_floor:
+        return f"like no example: {voted.scope:.2f} alike, where {standing.scope_floor:.2f} is the least usual"
+    if voted.support < FEWEST_IN_CATEGORY:
+        return f"only {voted.support} examples of {voted.category}; with {FEWEST_IN_CATEGORY} it is trusted"
+    threshold = standing.curve.threshold(target)
+    if threshold is None:
+        return f"the examples show no confidence from which on {target:.0%} are right"
+    if voted.confidence < threshold:
+        return f"confidence {voted.confidence:.2f} is below {threshold:.2f}, from which on {target:.0%} are right"
     return ""
 
 
@@ -102,6 +142,8 @@ def decide(message: Message, voted: Vote | None, routing: Routing, to_triage: st
         rule=", ".join(dict.fromkeys(applied.set_by.values())) or "default",
         set_by=applied.set_by,
         neighbours=voted.neighbours if voted else (),
+        views=voted.views if voted else (),
         model=model,
+        judge=voted.standing.version if voted and voted.standing else "",
         rules_version=routing.version,
     )

@@ -136,7 +136,8 @@ class Routing:
     Attributes:
         categories: category to its route.
         triage: where mail goes that nobody should guess about.
-        min_confidence: below this a person sorts the mail.
+        target_precision: share of the mail sorted without a person that should be sorted right, 0 to 1.
+        min_confidence: below this a person sorts the mail, whatever the target; None leaves it to the target.
         rules: in the order of the file.
         departments: by name.
         version: digest of the file, kept with every decision.
@@ -145,7 +146,8 @@ class Routing:
 
     categories: Mapping[str, Route]
     triage: Route
-    min_confidence: float
+    target_precision: float
+    min_confidence: float | None
     rules: tuple[Rule, ...]
     departments: Mapping[str, Department]
     version: str

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
+
+from helpdesk_daemon.triage.nearest import Floats, Numbers, Vectors
+from helpdesk_daemon.triage.threshold import Curve
+
+__all__ = ["TEMPERATURE", "K", "Neighbour", "Standing", "Vectors", "View", "Vote", "vote_shares"]
 
 TEMPERATURE = 0.1  # on cosine; measured on real tickets to beat linear and uniform weights everywhere
 K = 20
@@ -19,10 +23,11 @@ class Neighbour:
     Attributes:
         example: its number in the examples table.
         category: its label.
-        similarity: cosine to the mail, -1 to 1.
+        similarity: cosine to the mail, both seen from the centre of all examples, -1 to 1.
         source: where its label comes from: seed, import, correction or confirmed.
         ticket: tracking ID it was learnt from, empty for seeds and imports.
         text: its words; shown to others only when it is a seed.
+        cosine: to the mail, -1 to 1; tells how alike they are at all.
     """
 
     example: int
@@ -31,45 +36,76 @@ class Neighbour:
     source: str
     ticket: str
     text: str
+    cosine: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one opinion says: `neighbours`, `meaning` or `words`; its category, and that one's share, 0 to 1."""
+
+    name: str
+    category: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """What the judge of a vote knows of its own reliability.
+
+    Attributes:
+        version: of the judge.
+        curve: its successes on held-out examples.
+        scope_floor: mean cosine to the five nearest under which a mail is like no example.
+        signal: whether labels and texts of the examples have anything to do with each other.
+    """
+
+    version: str = ""
+    curve: Curve = field(default_factory=lambda: Curve((), ()))
+    scope_floor: float = -1.0
+    signal: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """The outcome of a vote.
+    """What the classifier says about one mail.
 
     Attributes:
         category: the winner, empty when nobody voted.
-        confidence: its share of the weights, 0 to 1.
+        confidence: that it is right, 0 to 1.
         shares: all categories' shares, best first.
-        neighbours: who voted, nearest first.
+        neighbours: the nearest examples, nearest first.
+        views: what each opinion says by itself.
+        scope: mean cosine to the five nearest examples, -1 to 1.
+        support: how many examples the category has.
+        standing: of the judge, None where none was fitted.
+        same: an example has the same text, and its label is not disputed.
     """
 
     category: str
     confidence: float
     shares: tuple[tuple[str, float], ...]
     neighbours: tuple[Neighbour, ...]
+    views: tuple[View, ...] = ()
+    scope: float = 1.0
+    support: int = 0
+    standing: Standing | None = None
+    same: bool = False
 
 
-def vote(neighbours: Sequence[Neighbour], temperature: float = TEMPERATURE) -> Vote:
-    """Weigh each neighbour by exp((s - s_max) / temperature) and sum by category.
+def vote_shares(similarities: Sequence[Sequence[float]] | Vectors, labels: Numbers, categories: int) -> Floats:
+    """Weigh each neighbour by exp((s - s_max) / 0.1) and sum by category.
 
     Args:
-        neighbours: the nearest examples in any order.
-        temperature: on the cosine scale, above 0.
+        similarities: shape (n, k), best first; -inf for a place that nobody fills.
+        labels: shape (n, k), int64, numbers of categories.
+        categories: how many there are.
 
     Returns:
-        The vote; ties go to the category of the nearer neighbour.
+        Shape (n, c), rows summing to 1.
     """
-    ranked = tuple(sorted(neighbours, key=lambda n: -n.similarity))
-    if not ranked:
-        return Vote("", 0.0, (), ())
-    similarity = np.array([n.similarity for n in ranked], dtype=np.float64)
-    weights = np.exp((similarity - similarity[0]) / temperature)
-    shares: dict[str, float] = {}
-    for neighbour, weight in zip(ranked, weights / weights.sum(), strict=True):
-        shares[neighbour.category] = shares.get(neighbour.category, 0.0) + float(weight)
-    ordered = tuple(sorted(shares.items(), key=lambda item: -item[1]))
-    return Vote(ordered[0][0], ordered[0][1], ordered, ranked)
-
-
-Vectors = npt.NDArray[np.float32]  # shape (n, d), L2-normalised rows
+    closeness = np.asarray(similarities, dtype=np.float64)
+    weights = np.exp((closeness - closeness[:, :1]) / TEMPERATURE)
+    shares = np.zeros((len(closeness), categories))
+    np.add.at(shares, (np.arange(len(closeness))[:, None], labels), weights)
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares

@@ -76,6 +76,9 @@ WRONG_SETTINGS = {
     "a webhook that is no URL": ("[alerts]\nwebhook_url = 'chat.kestova.example'", "alerts.webhook_url", "https://"),
     "a webhook without a host": ("[alerts]\nwebhook_url = 'https:///hook'", "alerts.webhook_url", "https://"),
     "a negative threshold": ("[alerts]\nsilent_minutes = -1", "alerts.silent_minutes", "0"),
+    "a mailbox named as forms are": ("[[mailbox]]\nname = 'web'\nurl = 'maildir:in'", "mailbox", "another name"),
+    "a base_url that is none": ("[web]\nbase_url = 'help.kestova.example'", "web.base_url", "https://"),
+    "a proxy that is no address": ("[web]\nproxies = ['proxy']", "web.proxies", "127.0.0.1"),
     "no mailbox": ("mailbox = []", "mailbox", "[[mailbox]]"),
 }
 

@@ -135,3 +135,16 @@ def test_the_name_is_known_before_the_model_is_read(exported: Path) -> None:
 def test_a_folder_without_a_model_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="model export"):
         OpenVinoEmbedder(tmp_path).embed(["hello"])
+
+
+def test_another_user_may_read_what_was_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service runs as another user than the one who sets it up."""
+    import openvino
+
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "tokenizer.json").write_text("{}")
+    monkeypatch.setattr("helpdesk_daemon.adapters.export._graph", lambda weights: None)
+    monkeypatch.setattr(openvino, "save_model", lambda graph, path, compress_to_fp16: path.write_text(""))
+    export(tmp_path / "model", tmp_path / "weights")
+    assert (tmp_path / "model").stat().st_mode & 0o055 == 0o055
+    assert is_exported(tmp_path / "model")

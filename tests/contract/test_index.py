@@ -179,3 +179,35 @@ def test_an_answer_does_not_depend_on_the_batch_it_was_asked_in(index: VectorInd
     for position in range(16):
         (alone,) = index.search(held[position : position + 1], 20)
         assert [n.example for n in alone] == [n.example for n in together[position]]
+
+
+def test_update_adds_relabels_and_forgets(index: VectorIndex) -> None:
+    fill(index, SPREAD)
+    relabelled = Example(1, "text 1", "Billing", "correction", "HD-0AH7HMK7")
+    index.update([relabelled, Example(9, "new", "Bug", "import")], vectors((1, 0, 0), (1, 0.1, 0)), [2, 77])
+    assert index.count() == 5
+    found = {n.example: n for n in index.search(vectors((1, 0, 0)), 9)[0]}
+    assert set(found) == {1, 3, 4, 5, 9}
+    assert (found[1].category, found[1].source) == ("Billing", "correction")
+    index.update([], np.zeros((0, 3), dtype=np.float32), [1, 3, 4, 5, 9])
+    assert (index.count(), index.search(SPREAD[:1], 3)) == (0, [[]])
+
+
+def test_update_fills_an_index_that_never_held_anything(index: VectorIndex) -> None:
+    index.update(examples(2), vectors((1, 0), (0, 1)), [])
+    assert [n.example for n in index.search(vectors((0, 1)), 1)[0]] == [2]
+
+
+def test_a_centre_is_subtracted_where_it_is_taken_and_the_cosine_stays_what_it_was(index: VectorIndex) -> None:
+    rng = np.random.default_rng(5)
+    held = vectors(*(1 + rng.normal(size=(300, 12))).tolist())
+    asked = vectors(*(1 + rng.normal(size=(4, 12))).tolist())
+    centre = held.mean(axis=0) if index.takes_centre else np.zeros(12, dtype=np.float32)
+    index.replace(examples(200), held[:200], centre)
+    index.update(examples(100, 201), held[200:], [])
+    moved, asked_moved = held - centre, asked - centre
+    expected = (asked_moved @ moved.T) / np.outer(np.linalg.norm(asked_moved, axis=1), np.linalg.norm(moved, axis=1))
+    for row, query, near in zip(expected, asked, index.search(asked, 20), strict=True):
+        assert [n.example for n in near] == (np.argsort(-row)[:20] + 1).tolist()
+        assert [n.similarity for n in near] == pytest.approx(np.sort(row)[::-1][:20], abs=1e-5)
+        assert [n.cosine for n in near] == pytest.approx([float(held[n.example - 1] @ query) for n in near], abs=1e-5)

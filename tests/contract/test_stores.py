@@ -623,6 +623,28 @@ def test_vectors_come_back_to_the_bit(db: Database) -> None:
     assert db.examples.vectors("model-2") == {ids[0]: b"\x01" * 1536}
 
 
+def test_whoever_changes_examples_the_revision_tells_and_finds_them(db: Database) -> None:
+    db.examples.add([("a", "Billing"), ("b", "Bug"), ("c", "Bug")], "seed")
+    first = db.examples.revision()
+    assert db.examples.changed(first.latest) == ([], [])
+    one, two, three = db.examples.active()
+    db.examples.save_vectors("m", {one.id: b"1", two.id: b"2"})
+    assert db.examples.revision() == first, "a vector is no change"
+    db.write("update examples set active = 0 where id = :row", row=one.id)
+    db.write("update examples set category = 'Account' where id = :row", row=two.id)
+    db.examples.add([("d", "General")], "correction")
+    second = db.examples.revision()
+    assert (second.latest, second.deleted) == (first.latest + 3, first.deleted)
+    changed, withdrawn = db.examples.changed(first.latest)
+    assert [(e.text, e.category) for e in changed] == [("b", "Account"), ("d", "General")]
+    assert withdrawn == [one.id]
+    assert db.examples.vectors("m", first.latest) == {two.id: b"2"}
+    db.write("update examples set active = 1 where id = :row", row=one.id)
+    assert [e.id for e in db.examples.changed(second.latest)[0]] == [one.id]
+    db.write("delete from examples where id = :row", row=three.id)
+    assert db.examples.revision().deleted == first.deleted + 1
+
+
 def test_examples_put_out_of_use_do_not_vote(db: Database) -> None:
     db.examples.add([("a", "Billing"), ("b", "Bug")], "seed")
     first, second = db.examples.active()

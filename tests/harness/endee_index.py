@@ -24,8 +24,8 @@ PATIENCE = 60.0  # seconds: the machine may be busy, and slowness is not what is
 class Synced(GuardedIndex):
     """Waits for the server after each change, so that the server answers what is asked next."""
 
-    def replace(self, examples: Sequence[Example], vectors: Vectors) -> None:
-        super().replace(examples, vectors)
+    def replace(self, examples: Sequence[Example], vectors: Vectors, centre: Vectors | None = None) -> None:
+        super().replace(examples, vectors, centre)
         self.sync()
 
 

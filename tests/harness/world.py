@@ -30,11 +30,12 @@ def write_settings(
     secret = folder / "secret"
     secret.write_text(PASSWORD)
     secret.chmod(0o600)
+    model = "" if "[model]" in more else "[model]\nsecond_opinions = false\n"
     account = f'user = "{USER}"\npassword_file = "secret"\n' if mailbox_url.startswith("imap") else ""
     digest = "" if "[digest]" in more else '[digest]\nat = ""\n'  # whatever hour a test runs at
     path = folder / "settings.toml"
     path.write_text(
-        f'data_dir = "data"\noperator = "operator@helpdesk.example"\n{more}\n'
+        f'data_dir = "data"\noperator = "operator@helpdesk.example"\n{more}\n{model}'
         f'[identity]\nname = "Example Support"\naddress = "support@helpdesk.example"\n'
         f'[[mailbox]]\nurl = "{mailbox_url}"\nstart = "all"\ntimeout = 5\npoll_seconds = 1\n{account}{mailbox}\n'
         f'[smtp]\nurl = "smtp://127.0.0.1:{smtp_port}"\n{limits}\n{digest}[log]\nformat = "json"\n'

@@ -204,6 +204,21 @@ def test_what_it_tells(make: Make) -> None:
     assert str(picture["Content-Disposition"]).startswith("inline")
 
 
+@pytest.mark.parametrize("change", ["merged_into = 'HD-00000002'", "tags = '[\"spam\"]'"])
+def test_promises_on_spam_and_merged_tickets_do_not_count(make: Make, change: str) -> None:
+    bench = make()
+    bench.look()
+    for number in (1, 2):
+        bench.db.open_ticket(number)
+    bench.db.write("update tickets set due_at = '2026-11-22T10:00:00.000Z'")
+    bench.db.write(f"update tickets set {change} where id = :id", id=ticket_id(1))
+    bench.clock.turn(days=1)
+    bench.look()
+    text = part(bench.last(), "text/plain").get_payload(decode=True).decode()
+    assert "Promises      0 kept, 1 missed; 1 tickets are overdue now" in text
+    assert ticket_id(1) not in text
+
+
 def test_a_quiet_day_has_a_digest_too_without_a_chart(make: Make) -> None:
     bench = make()
     bench.look()

@@ -49,7 +49,7 @@ class Watched:
         self._search, self._replace = index.search, index.replace
         index.search, index.replace = self.search, self.replace  # type: ignore[method-assign]
 
-    def replace(self, examples: Sequence[Example], vectors: Vectors) -> None:
+    def replace(self, examples: Sequence[Example], vectors: Vectors, centre: Vectors | None = None) -> None:
         self.exact.replace(examples, vectors)
         self._replace(examples, vectors)
 
@@ -104,7 +104,7 @@ def test_no_trouble_of_the_server_loses_a_mail_or_changes_a_vote(
 ) -> None:
     log.setup("info", "json")
     with daemon(settings) as (app, runner), structlog.testing.capture_logs() as logs:
-        index = app.classifier._index
+        index = app.classifier.index
         assert isinstance(index, GuardedIndex)
         watched = Watched(index)
         runner.run(through_all_troubles(app, index, server, tmp_path))
@@ -122,7 +122,7 @@ def test_once_asks_an_index_in_step_and_loads_a_new_one_after_the_mail(
         deliver(tmp_path / "inbox", mail(n))
         with daemon(settings) as (app, runner):
             assert runner.run(app.once()) == 1
-            index = app.classifier._index
+            index = app.classifier.index
             assert isinstance(index, GuardedIndex)
             answered.append(index.answered)
             assert index.trouble == ""

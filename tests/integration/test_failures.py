@@ -106,7 +106,7 @@ def _states(folder: Path) -> dict[str, str]:
 
 def test_a_refused_forward_goes_to_triage(tmp_path: Path, sink: Sink) -> None:
     deliver(tmp_path / "inbox", mail(1))
-    rules = (ROOT / "rules" / "routing.toml").read_text().replace("min_confidence = 0.40", "min_confidence = 0.0")
+    rules = (ROOT / "rules" / "routing.toml").read_text().replace("target_precision = 0.90", "min_confidence = 0.0")
     triage = '[department."Sorting"]\naddress = "sorting@helpdesk.example"\n'
     rules = rules.replace('[triage]\ndepartment = "General Support"', '[triage]\ndepartment = "Sorting"') + triage
     (tmp_path / "routing.toml").write_text(rules)
@@ -220,7 +220,8 @@ def test_a_full_disk_stops_cleanly_and_acknowledges_nothing_that_is_not_stored(
 
 def test_without_the_model_mail_still_becomes_a_ticket_in_triage(tmp_path: Path, sink: Sink) -> None:
     deliver(tmp_path / "inbox", mail(1))
-    settings = write_settings(tmp_path, "maildir:inbox", sink.port, more="[model]\nwait_seconds = 0\n")
+    model = "[model]\nwait_seconds = 0\nsecond_opinions = false\n"
+    settings = write_settings(tmp_path, "maildir:inbox", sink.port, more=model)
     embedder = HashEmbedder()
     embedder.down = True
     with running(load_settings(settings), Parts(embedder=embedder)) as (app, runner):

@@ -16,6 +16,7 @@ from sqlalchemy import event
 from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.rules_file import load_routing
+from helpdesk_daemon.adapters.store.erase import find, remove
 from helpdesk_daemon.adapters.store.reading import ticket as find_ticket
 from helpdesk_daemon.adapters.store.reading import ticket_list
 from helpdesk_daemon.adapters.store.sla import Sla as SlaOnDatabase
@@ -30,6 +31,7 @@ from helpdesk_daemon.tickets.ticket import State
 from helpdesk_daemon.wiring import desk_of, shipped
 from tests.contract.rows import (
     BOX,
+    CUSTOMER,
     FOLDER,
     START,
     Database,
@@ -384,6 +386,23 @@ def test_a_mailbox_that_cannot_be_read_does_not_hold_up_escalations_for_long(ben
     assert not bench.runner.run(bench.stage._is_behind(since))
     bench.clock.at = since - timedelta(days=1)
     assert not bench.runner.run(bench.stage._is_behind(since))
+
+
+def test_erasing_a_customer_takes_promises_and_what_escalations_quote(bench: Bench) -> None:
+    bench.rules(**{'department."Billing Team"': "resolution_hours = 40"})
+    bench.db.open_ticket(1)
+    bench.db.open_ticket(2, opened=ticket(2, requester_email="ken@customer.example"))
+    bench.change(1, START, State.WAITING)
+    bench.change(1, START + timedelta(hours=1), State.OPEN)
+    bench.look(DUE + timedelta(hours=2))
+    bench.db.write("update outbox set state = 'sent'")
+    quoted = "select count(*) from outbox where kind = 'notice' and instr(mime, 'Invoice 1') > 0"
+    assert bench.db.one(quoted) == 1
+    found = find(bench.db.engine, CUSTOMER)
+    remove(bench.db.engine, bench.clock, CUSTOMER, found, "digest", "operator")
+    assert bench.db.one(quoted) == 0
+    assert bench.db.rows("select ticket from sla") == [{"ticket": ticket_id(2)}]
+    assert bench.db.one("select count(*) from sla_pauses") == 0
 
 
 def test_a_template_that_breaks_stops_nothing_and_marks_nothing(bench: Bench) -> None:

@@ -283,7 +283,7 @@ def test_every_answer_keeps_browsers_strict(tmp_path: Path, sink: Sink, path: st
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert "server" not in answer.headers
         assert "style=" not in answer.text
         assert not re.search(r"<script(?! src=\"/static/)", answer.text)

@@ -20,6 +20,7 @@ def routing(*rules: Rule) -> Routing:
             "Billing": Route(BILLING, Priority.MEDIUM, 24),
         },
         triage=Route(TRIAGE, Priority.MEDIUM, 24),
+        target_precision=0.9,
         min_confidence=0.4,
         rules=rules,
         departments={d.name: d for d in (TECHNICAL, BILLING, TRIAGE)},

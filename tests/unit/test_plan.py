@@ -56,6 +56,7 @@ def make_desk(
         routing=Routing(
             categories={"Technical": Route(TECHNICAL, Priority.HIGH, 4)},
             triage=Route(TRIAGE, Priority.MEDIUM, 24),
+            target_precision=0.9,
             min_confidence=0.4,
             rules=rules,
             departments={d.name: d for d in (TECHNICAL, TRIAGE)},

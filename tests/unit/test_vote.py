@@ -4,55 +4,47 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpdesk_daemon.triage.vote import vote
-from tests.unit.making import neighbour
+from helpdesk_daemon.triage.vote import vote_shares
 
 
-def test_nobody_votes() -> None:
-    found = vote([])
-    assert (found.category, found.confidence, found.shares, found.neighbours) == ("", 0.0, (), ())
+def shares(*near: tuple[int, float], categories: int = 4) -> list[float]:
+    """Shares after a vote of (category, similarity) in any order."""
+    ranked = sorted(near, key=lambda n: -n[1])
+    labels = np.array([[label for label, _ in ranked]])
+    return list(vote_shares([[s for _, s in ranked]], labels, categories)[0])
 
 
-def test_one_voice_is_sure() -> None:
-    assert vote([neighbour("Billing", 0.3)]).confidence == 1.0
+def test_one_voice_has_all() -> None:
+    assert shares((2, 0.3)) == [0, 0, 1, 0]
 
 
 def test_weights_fall_with_similarity() -> None:
-    found = vote([neighbour("A", 0.9), neighbour("B", 0.8)], temperature=0.1)
     share = 1 / (1 + math.exp(-1))
-    assert found.category == "A"
-    assert found.confidence == pytest.approx(share)
-    assert dict(found.shares)["B"] == pytest.approx(1 - share)
+    assert shares((0, 0.9), (1, 0.8)) == pytest.approx([share, 1 - share, 0, 0])
 
 
 def test_many_close_ones_outvote_the_nearest() -> None:
-    found = vote([neighbour("A", 0.90), *(neighbour("B", 0.88, number=n) for n in range(5))])
-    assert found.category == "B"
+    found = shares((0, 0.90), *((1, 0.88) for _ in range(5)))
+    assert found[1] > found[0]
 
 
 def test_one_near_outvotes_many_far_ones() -> None:
-    assert vote([neighbour("A", 0.9), *(neighbour("B", 0.3, number=n) for n in range(19))]).category == "A"
+    found = shares((0, 0.9), *((1, 0.3) for _ in range(19)))
+    assert found[0] > found[1]
 
 
-def test_a_tie_goes_to_the_nearer() -> None:
-    assert vote([neighbour("B", 0.5), neighbour("A", 0.5)]).category == "B"
-    assert vote([neighbour("A", 0.5), neighbour("B", 0.5)]).category == "A"
+def test_a_place_that_nobody_fills_has_no_voice() -> None:
+    found = vote_shares([[0.9, -math.inf]], np.array([[1, 0]]), 2)
+    assert found.tolist() == [[0.0, 1.0]]
 
 
-def test_neighbours_are_nearest_first() -> None:
-    found = vote([neighbour("A", 0.1), neighbour("B", 0.9), neighbour("A", 0.5)])
-    assert [n.similarity for n in found.neighbours] == [0.9, 0.5, 0.1]
-
-
-@given(st.lists(st.tuples(st.sampled_from("ABCD"), st.floats(-1, 1)), min_size=1, max_size=30))
-def test_shares_are_a_distribution_and_the_winner_leads(ranked: list[tuple[str, float]]) -> None:
-    found = vote([neighbour(category, similarity) for category, similarity in ranked])
-    shares = [share for _, share in found.shares]
-    assert sum(shares) == pytest.approx(1.0)
-    assert shares == sorted(shares, reverse=True)
-    assert (found.category, found.confidence) == found.shares[0]
-    assert {category for category, _ in found.shares} == {category for category, _ in ranked}
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(-1, 1)), min_size=1, max_size=30))
+def test_shares_are_a_distribution_over_those_who_vote(near: list[tuple[int, float]]) -> None:
+    found = shares(*near)
+    assert sum(found) == pytest.approx(1.0)
+    assert {i for i, share in enumerate(found) if share > 0} == {label for label, _ in near}

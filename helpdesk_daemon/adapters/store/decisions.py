@@ -294,5 +294,7 @@ def _decision_row(o: Outcome, now: Any) -> dict[str, Any]:
         "confidence": d.confidence, "needs_review": d.needs_review, "review_reason": d.review_reason,
         "department": d.department.name, "priority": d.priority, "sla_hours": d.sla_hours,
         "tags": json.dumps(d.tags), "rule": d.rule, "set_by": json.dumps(dict(d.set_by)),
-        "neighbours": json.dumps(neighbours), "model": d.model, "rules_version": d.rules_version,
+        "neighbours": json.dumps(neighbours), "model": d.model, "judge": d.judge,
+        "views": json.dumps([{"view": v.name, "category": v.category, "share": round(v.share, 4)} for v in d.views]),
+        "rules_version": d.rules_version,
     }  # fmt: skip

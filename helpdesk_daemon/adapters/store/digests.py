@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, Integer, Table, case, cast, func, insert, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    Table,
+    Text,
+    case,
+    cast,
+    func,
+    insert,
+    select,
+    type_coerce,
+)
 from sqlalchemy.exc import IntegrityError
 
 from helpdesk_daemon.adapters.store import audit
@@ -31,6 +45,7 @@ NEED_A_PERSON = ("failed", "ambiguous", "held")
 UNANSWERED = (State.NEW, State.OPEN)
 SLOWEST = 5
 NAMED = 20  # suppressed addresses and incidents
+COUNTED = tickets.c.merged_into == "", type_coerce(tickets.c.tags, Text).not_like('%"spam"%')  # as in v_sla_kept
 review = cast(tickets.c.needs_review, Integer)
 
 
@@ -127,7 +142,7 @@ def _corrected(connection: Connection, since: datetime) -> int:
 
 def _due(since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
     """Due in a time; the states are all named, so that the index that begins with them is of use."""
-    return tickets.c.state.in_(list(State)), tickets.c.due_at > since, tickets.c.due_at <= until
+    return *COUNTED, tickets.c.state.in_(list(State)), tickets.c.due_at > since, tickets.c.due_at <= until
 
 
 def _promises(connection: Connection, since: datetime, until: datetime) -> tuple[int, int]:
@@ -138,7 +153,7 @@ def _promises(connection: Connection, since: datetime, until: datetime) -> tuple
 
 
 def _overdue(connection: Connection, until: datetime) -> int:
-    late = tickets.c.state.in_(UNANSWERED), tickets.c.due_at < until
+    late = *COUNTED, tickets.c.state.in_(UNANSWERED), tickets.c.due_at < until
     return connection.execute(select(func.count()).select_from(tickets).where(*late)).scalar_one()
 
 

@@ -6,6 +6,7 @@ server is not taken again, and the audit log's chain without its details.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -33,11 +34,13 @@ from helpdesk_daemon.adapters.store.schema import (
 from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.mail.mention import Mention
 from helpdesk_daemon.mail.parse import parse
+from helpdesk_daemon.outgoing.message import Kind
 from helpdesk_daemon.ports import Audit, Clock
 
 UNSETTLED = ("pending", "claimed", "quarantined")
 UNSENT = ("pending", "deferred", "sending", "held")
 CHAIN = (audit_log, audit_checkpoints, audit_detail)  # not for redacting: their triggers say what may change
+TRACKING_IDS = re.compile(r"HD-[0-9A-Z]{8}")
 Progress = Callable[[int], None]
 
 
@@ -136,11 +139,16 @@ def _sent(connection: Connection, mention: Mention, address: str, found: Found, 
         if row.ticket in own or row.arrival in theirs or row.recipient.lower() == address:
             found.outbox.append(row.id)
             found.unsent += row.state in UNSENT
-        elif row.mime and mention.in_mail(row.mime):
+        elif row.mime and (_tells_of(own, row.kind, row.mime) or mention.in_mail(row.mime)):
             if row.state not in UNSENT:
                 found.mime.append(row.id)
             else:
                 found.kept.append(f"outgoing mail {row.id} ({row.kind}), which is {row.state}")
+
+
+def _tells_of(own: set[str], kind: str, mime: bytes) -> bool:
+    """Whether a mail about several tickets, such as an escalation, quotes the subject of one that goes."""
+    return kind == Kind.NOTICE and not own.isdisjoint(TRACKING_IDS.findall(mime.decode("latin-1")))
 
 
 def _mentioned(

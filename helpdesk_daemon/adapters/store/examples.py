@@ -9,8 +9,8 @@ from sqlalchemy import Engine, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import examples
-from helpdesk_daemon.ports import Clock, Example
+from helpdesk_daemon.adapters.store.schema import example_changes, examples
+from helpdesk_daemon.ports import Clock, Example, Revision
 
 
 class Examples:
@@ -29,13 +29,28 @@ class Examples:
             ).all()
         return [Example(row.id, row.text, row.category, row.source, row.ticket) for row in rows]
 
-    def vectors(self, model: str) -> dict[int, bytes]:
-        """See `ExampleStore.vectors`."""
+    def revision(self) -> Revision:
+        """See `ExampleStore.revision`."""
+        with transaction(self._engine) as connection:
+            row = connection.execute(select(example_changes.c.latest, example_changes.c.deleted)).one()
+        return Revision(row.latest, row.deleted)
+
+    def changed(self, since: int) -> tuple[list[Example], list[int]]:
+        """See `ExampleStore.changed`."""
+        columns = examples.c.id, examples.c.text, examples.c.category, examples.c.source, examples.c.ticket
         with transaction(self._engine) as connection:
             rows = connection.execute(
-                select(examples.c.id, examples.c.vector).where(
-                    examples.c.active, examples.c.model == model, examples.c.vector.is_not(None)
-                )
+                select(*columns, examples.c.active).where(examples.c.changed > since).order_by(examples.c.id)
+            ).all()
+        active = [Example(r.id, r.text, r.category, r.source, r.ticket) for r in rows if r.active]
+        return active, [r.id for r in rows if not r.active]
+
+    def vectors(self, model: str, since: int = -1) -> dict[int, bytes]:
+        """See `ExampleStore.vectors`."""
+        wanted = examples.c.active, examples.c.model == model, examples.c.vector.is_not(None)
+        with transaction(self._engine) as connection:
+            rows = connection.execute(
+                select(examples.c.id, examples.c.vector).where(*wanted, examples.c.changed > since)
             ).all()
         return {row.id: row.vector for row in rows}
 

@@ -188,6 +188,8 @@ decisions = Table(
     Column("set_by", Text, nullable=False),
     Column("neighbours", Text, nullable=False),
     Column("model", Text, nullable=False),
+    Column("judge", Text, nullable=False, default="", server_default=""),
+    Column("views", Text, nullable=False, default="[]", server_default="[]"),
     Column("rules_version", String(64), nullable=False),
     Index("decisions_ticket", "ticket"),
 )
@@ -236,6 +238,16 @@ examples = Table(
     Column("digest", String(64), nullable=False, unique=True),
     Column("model", Text, nullable=False, default=""),
     Column("vector", LargeBinary),
+    Column("changed", Integer, nullable=False, default=0, server_default="0"),
+    Index("examples_changed", "changed"),
+)
+
+example_changes = Table(
+    "example_changes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("latest", Integer, nullable=False),
+    Column("deleted", Integer, nullable=False),
 )
 
 index_target = Table(

@@ -1,0 +1,124 @@
+"""Fit the second opinions with scikit-learn, which is imported only where a fit runs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from helpdesk_daemon.triage.heads import GAMMA, Heads, MeaningHead, WordsHead, ngrams
+from helpdesk_daemon.triage.judge import ENOUGH_OWN, Judge, fit
+from helpdesk_daemon.triage.nearest import Floats, Numbers, Vectors
+
+MEANING_C, WORDS_C = 10.0, 30.0
+LANDMARKS = 600
+MOST_NGRAMS = 60_000
+RAREST = 2  # examples an n-gram must be in
+FOLDS = 10  # an opinion formed on nine tenths is nearly that of the head itself, so confidence is not said too low
+SEED = 7
+NAMES = ("meaning", "words")
+
+
+def can_fit(labels: Sequence[str]) -> bool:
+    """Whether labels given here are enough for heads to help; on those shipped they learn another house's words."""
+    counts = np.unique(np.array(labels, dtype=np.str_), return_counts=True)[1]
+    return len(labels) >= ENOUGH_OWN and int((counts >= FOLDS).sum()) >= 2
+
+
+def fit_heads(texts: Sequence[str], vectors: Vectors, labels: Sequence[str]) -> Heads:
+    """Fit both heads.
+
+    Args:
+        texts: n judged texts.
+        vectors: their embeddings, shape (n, d), float32.
+        labels: n categories, at least two different ones.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.kernel_approximation import Nystroem
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    categories = tuple(sorted(set(labels)))
+    numbers = np.searchsorted(np.array(categories), np.array(labels))
+    kernels = Nystroem(gamma=GAMMA, n_components=min(LANDMARKS, len(texts)), random_state=SEED)
+    meaning = LogisticRegression(C=MEANING_C, max_iter=200)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # labels without sense never converge; near is good enough
+        meaning.fit(kernels.fit_transform(vectors), numbers)
+    counter = TfidfVectorizer(
+        analyzer=ngrams, sublinear_tf=True, min_df=RAREST, max_features=MOST_NGRAMS, dtype=np.float32
+    )
+    counts = counter.fit_transform(texts)
+    words: Any = OneVsRestClassifier(LogisticRegression(C=WORDS_C, solver="liblinear")).fit(counts, numbers)
+    spread, bias = _columns(meaning.coef_ @ kernels.normalization_, meaning.intercept_)
+    return Heads(
+        categories,
+        MeaningHead(np.asarray(kernels.components_, dtype=np.float32), spread, bias),
+        WordsHead(
+            {gram: int(row) for gram, row in counter.vocabulary_.items()},
+            counter.idf_.astype(np.float32),
+            *_columns(
+                np.vstack([e.coef_ for e in words.estimators_]), np.ravel([e.intercept_ for e in words.estimators_])
+            ),
+        ),
+    )
+
+
+def _columns(weights: Any, bias: Any) -> tuple[Vectors, Vectors]:
+    """Weights (f, c) and bias (c,) of scikit-learn's (c, f) and (c,), or of its one row for two categories."""
+    if len(weights) == 1:
+        weights, bias = np.vstack([-weights, weights]), np.r_[-bias, bias]
+    return np.ascontiguousarray(weights.T, dtype=np.float32), np.asarray(bias, dtype=np.float32)
+
+
+def out_of_fold(texts: Sequence[str], vectors: Vectors, labels: Sequence[str]) -> dict[str, Floats]:
+    """What heads fitted on nine tenths say about the tenth they have not seen.
+
+    Returns:
+        By name of the opinion: shape (n, c), over the sorted categories.
+    """
+    categories = sorted(set(labels))
+    numbers = np.searchsorted(np.array(categories), np.array(labels))
+    fold = _folds(numbers)
+    found = {name: np.full((len(texts), len(categories)), 1.0 / len(categories)) for name in NAMES}
+    for number in range(FOLDS):
+        train, test = np.flatnonzero(fold != number).tolist(), np.flatnonzero(fold == number).tolist()
+        heads = fit_heads([texts[i] for i in train], vectors[train], [labels[i] for i in train])
+        columns = np.searchsorted(np.array(categories), np.array(heads.categories))
+        for name, shares in heads.opinions([texts[i] for i in test], vectors[test]).items():
+            found[name][test] = 0.0
+            found[name][np.array(test)[:, None], columns] = shares
+    return found
+
+
+def _folds(numbers: Numbers) -> Numbers:
+    """A fold for each example, every category spread evenly over all."""
+    order = np.random.default_rng(SEED).permutation(len(numbers))
+    order = order[np.argsort(numbers[order], kind="stable")]
+    fold = np.zeros(len(numbers), dtype=np.int64)
+    fold[order] = np.arange(len(numbers)) % FOLDS
+    return fold
+
+
+def fit_judge(
+    texts: Sequence[str], vectors: Vectors, labels: Sequence[str], balance: float, sample: int, version: str,
+    own: npt.NDArray[np.bool_] | None = None, centring: bool = True,
+) -> Judge:  # fmt: skip
+    """Fit a judge with second opinions.
+
+    Args:
+        texts: n judged texts.
+        vectors: their embeddings, shape (n, d), float32.
+        labels: n categories, see `can_fit`.
+        balance: power of a category's size by which its share is divided, 0 to 1.
+        sample: how many examples are held out, at most.
+        version: name of this fit.
+        own: see `triage.judge.fit`.
+        centring: see `triage.judge.fit`.
+    """
+    opinions = out_of_fold(texts, vectors, labels)
+    return fit(vectors, labels, fit_heads(texts, vectors, labels), opinions, balance, sample, version, own, centring)
