@@ -17,7 +17,7 @@ MEANING_C, WORDS_C = 10.0, 30.0
 LANDMARKS = 600
 MOST_NGRAMS = 60_000
 RAREST = 2  # examples an n-gram must be in
-FOLDS = 10  # an opinion formed on nine tenths is nearly that of the head itself, so confidence is not said too low
+FOLDS = 10  # opinions out of fold are nearly those of the head itself; how it was chosen stands in docs/decisions.md
 SEED = 7
 NAMES = ("meaning", "words")
 

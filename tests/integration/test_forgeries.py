@@ -45,7 +45,7 @@ class Desk:
 
     def __init__(self, folder: Path, sink: Sink, limits: str = "") -> None:
         self.folder, self.sink = folder, sink
-        rules = (ROOT / "rules" / "routing.toml").read_text().replace("target_precision = 0.90", "min_confidence = 0.0")
+        rules = (ROOT / "rules" / "routing.toml").read_text().replace("target_precision = 0.80", "min_confidence = 0.0")
         rules = rules.replace('[triage]\ndepartment = "General Support"', '[triage]\ndepartment = "Sorting"')
         (folder / "routing.toml").write_text(
             f'{rules}[department.Sorting]\naddress = "{TRIAGE}"\n'
