@@ -112,6 +112,8 @@ def _erase(settings: Settings, address: str) -> dict[str, Any]:
         line = remove(engine, SystemClock(), address, found, digest, OPERATOR)
         scrub(engine)
         engine.dispose()
+        if found.examples:  # the fitted judge holds words and vectors of them; the daemon fits another
+            (settings.data_dir / "judge.npz").unlink(missing_ok=True)
     finally:
         lock.release()
     return _receipt(found, line, digest, _index(settings))

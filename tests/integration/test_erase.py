@@ -193,8 +193,11 @@ def test_examples_of_its_tickets_go_with_their_vectors(world: tuple[Path, Path, 
             "update examples set ticket = ? where source = 'import' and text like 'refund%'", (ticket["id"],)
         )
     before = len(examples.active())
+    judge = settings.parent / "data" / "judge.npz"
+    judge.write_bytes(b"words and vectors of the examples")
     assert receipt(settings)["erased"]["examples"] == 2  # type: ignore[index]
     assert len(examples.active()) == before - 2
+    assert not judge.exists()
     assert leftovers(settings.parent, *WORDS) == []
     engine.dispose()
 
