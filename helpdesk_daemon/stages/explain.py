@@ -74,11 +74,12 @@ def describe(name: str, case: Case, outcome: Outcome) -> Explanation:
     message, decision, ticket = case.message, outcome.decision, outcome.opened
     acknowledged = any(mail.kind == "acknowledgement" for mail in outcome.outgoing)
     desk = [f"decided for mailbox {case.desk.mailbox}: {case.because}"] if case.because else []
+    doubts = [f"to review: {decision.review_reason}"] if decision and decision.needs_review else []
     withheld = next((a.detail["reason"] for a in outcome.audit if a.event == "acknowledgement.withheld"), "")
     return {
         "file": name,
         "verdict": verdict_of(case, outcome),
-        "reasons": [case.screening.reason, *message.defects, *desk],
+        "reasons": [case.screening.reason, *message.defects, *desk, *doubts],
         "from": str(message.sender),
         "subject": message.subject,
         "text": message.text,
@@ -90,10 +91,6 @@ def describe(name: str, case: Case, outcome: Outcome) -> Explanation:
         "category": decision.category if decision else None,
         "confidence": round(decision.confidence, 4) if decision else None,
         "needs_review": decision.needs_review if decision else None,
-        "review_reason": decision.review_reason if decision else None,
-        "views": {v.name: {"category": v.category, "share": round(v.share, 4)} for v in decision.views}
-        if decision else None,
-        "judge": decision.judge if decision else None,
         "neighbours": [
             {"similarity": round(n.similarity, 4), "category": n.category, "source": n.source,
              "text": n.text[:200] if n.source == "seed" else n.ticket}
