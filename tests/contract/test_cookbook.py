@@ -106,7 +106,7 @@ def whole(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 CREATED = Counter(str(at(hours))[:10] for _, _, _, _, hours, *_ in TICKETS if hours > -900)
 ANSWERS: dict[int, tuple[Callable[[list[tuple[Any, ...]]], Any], Any]] = {
-    1: (lambda rows: [(row[0], row[-1]) for row in rows], [(A, 2.0)]),
+    1: (lambda rows: [(row[0], round(row[-1])) for row in rows], [(A, 2)]),
     2: (first, [B]),
     3: (days, dict(CREATED)),
     4: (whole, [(BILLING, 2, 50.0), (TECHNICAL, 2, 50.0)]),

@@ -193,15 +193,13 @@ def test_once_goes_on_with_the_other_mailboxes_and_then_says_what_failed(
     assert len(sink.mails) == 2
 
 
-@pytest.mark.parametrize("limit", [300_000, 700_000])
+@pytest.mark.parametrize("limit", [300_000, 600_000, 1_000_000])
 def test_a_full_disk_stops_cleanly_and_acknowledges_nothing_that_is_not_stored(
     tmp_path: Path, sink: Sink, limit: int
 ) -> None:
     for number in range(1, 121):
         deliver(tmp_path / "inbox", mail(number))
     settings = write_settings(tmp_path, "maildir:inbox", sink.port)
-    once_empty = tmp_path / "empty"
-    once_empty.mkdir()
     command = [sys.executable, "-m", "helpdesk_daemon", "--settings", str(settings), "once"]
     full = subprocess.run(
         command, cwd=ROOT, capture_output=True, timeout=280,
@@ -210,7 +208,8 @@ def test_a_full_disk_stops_cleanly_and_acknowledges_nothing_that_is_not_stored(
     assert full.returncode == 1, full.stderr.decode()
     assert b"the database cannot be used" in full.stderr
     assert b"Traceback" not in full.stderr
-    known = {t["requester_email"] for t in rows(tmp_path, "select requester_email from tickets")}
+    laid = rows(tmp_path, "select name from sqlite_master where name = 'tickets'")  # 300 kB is not even the tables
+    known = {t["requester_email"] for t in rows(tmp_path, "select requester_email from tickets")} if laid else set()
     assert {m.recipient for m in sink.mails if m.message["Auto-Submitted"] == "auto-replied"} <= known
     for _ in range(2):
         after = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=280)

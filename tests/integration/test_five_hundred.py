@@ -116,7 +116,7 @@ def test_a_recreated_folder_with_the_same_mail_makes_no_new_ticket(tmp_path: Pat
 
 def test_two_mails_that_share_a_message_id_are_two_tickets(tmp_path: Path, server: Dovecot, sink: Sink) -> None:
     first = mail(1)
-    server.append([first, first.replace(b"Customer 1", b"Customer 9"), first])
+    server.append([first, first.replace(b"\r\n\r\n", b"\r\n\r\nSomething else: "), first])
     assert once(write_settings(tmp_path, server.url, sink.port)) == 3
     assert len(rows(tmp_path, "select id from tickets")) == 2
     assert [r["state"] for r in rows(tmp_path, "select state from arrivals order by id")] == [
