@@ -55,7 +55,8 @@ from helpdesk_daemon.ports import Arrival, Known
 from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.stages.case import Desk, consider
 from helpdesk_daemon.tickets.tracking import Signer
-from helpdesk_daemon.wiring import desk_of, routing_of, shipped
+from helpdesk_daemon.wiring.desks import desk_of, routing_of
+from helpdesk_daemon.wiring.places import shipped
 
 SLOW = 2.0  # seconds a mail may take
 INVISIBLE = dict.fromkeys([0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xFFFC])
