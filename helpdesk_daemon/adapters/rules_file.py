@@ -208,7 +208,9 @@ class _Reader:
         """A `[[sender]]` as the rule that it stands for."""
         key, then = f"sender.{number}", self.setting(table, f"sender.{number}")
         if table.blocked and table.model_fields_set - {"address", "name", "blocked"}:
-            raise ConfigError(self.path, f"{key}.blocked", "nothing else counts of a blocked sender", "Leave out the rest")
+            raise ConfigError(
+                self.path, f"{key}.blocked", "nothing else counts of a blocked sender", "Leave out the rest"
+            )
         if then == Setting() and not (table.blocked or table.vip):
             mend = "Say blocked, vip, or what its mail is given"
             raise ConfigError(self.path, key, "nothing follows from it", mend)

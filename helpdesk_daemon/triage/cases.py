@@ -12,7 +12,7 @@ from helpdesk_daemon.mail.message import Address, Attachment, Headers
 class Written:
     """A mail as a case writes it; see `Readable`."""
 
-    sender: Address = Address("", "")
+    sender: Address
     recipients: tuple[str, ...] = ()
     subject: str = ""
     text: str = ""
