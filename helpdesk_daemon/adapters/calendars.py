@@ -33,8 +33,12 @@ class CalendarTable(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     zone: str
-    hours: dict[str, Annotated[list[str], BeforeValidator(_as_list)]] | None = None
-    holidays: Annotated[list[date | str], BeforeValidator(_as_list)] = []
+    hours: dict[str, Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]] | None = (
+        None
+    )
+    holidays: Annotated[
+        list[date | str], BeforeValidator(_as_list, json_schema_input_type=date | str | list[date | str])
+    ] = []
     country: str = ""
     region: str = ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -62,7 +62,7 @@ def parse_routing(content: bytes, file: str, polled: frozenset[str] = frozenset(
     Raises:
         ConfigError: the first thing that is wrong; its file names the line as well.
     """
-    found = _read(content, file, polled)
+    found = read_rules(content, file, polled)
     if isinstance(found, Routing):
         return found
     first = found[0]
@@ -71,11 +71,18 @@ def parse_routing(content: bytes, file: str, polled: frozenset[str] = frozenset(
 
 def errors_of(content: bytes, file: str, polled: frozenset[str] = frozenset()) -> list[Finding]:
     """All that keeps a text from being used as rules, as far as it can be told at once; see `parse_routing`."""
-    found = _read(content, file, polled)
+    found = read_rules(content, file, polled)
     return [] if isinstance(found, Routing) else found
 
 
-def _read(content: bytes, file: str, polled: frozenset[str]) -> Routing | list[Finding]:
+def located(findings: Iterable[Finding], content: bytes) -> list[Finding]:
+    """Findings with the lines they are about, in the order of the file."""
+    text = content.decode("utf-8", "replace")
+    return sorted((f.at(line_of(text, f.key.split(".")), text) for f in findings), key=lambda f: f.line)
+
+
+def read_rules(content: bytes, file: str, polled: frozenset[str] = frozenset()) -> Routing | list[Finding]:
+    """The rules in a text, or what keeps it from being used; see `parse_routing`."""
     text = content.decode("utf-8", "replace")
     try:
         tables = parse_toml(content, file)
@@ -83,7 +90,7 @@ def _read(content: bytes, file: str, polled: frozenset[str]) -> Routing | list[F
         said = TOML_SAYS.search(error.problem)
         return [_finding(error).at(int(said[1]) if said else 0, text)]
     try:
-        return _Reader(file, RulesFile.model_validate(tables), polled).routing(hashlib.sha256(content).hexdigest())
+        return _Reader(file, RulesFile.model_validate(tables), polled).routing(content)
     except ValidationError as error:
         said_all = [complaint(Path(file), RulesFile, error, number) for number in range(error.error_count())]
         steps = [[str(s + 1) if isinstance(s, int) else s for s in e["loc"]] for e in error.errors()]
@@ -117,7 +124,7 @@ class _Reader:
                 problem = f"{address} is a mailbox we poll, so what is sent there would come back"
                 raise ConfigError(path, key, problem, "Name a mailbox that people read")
 
-    def routing(self, version: str) -> Routing:
+    def routing(self, content: bytes) -> Routing:
         """All of it."""
         file = self.file
         senders = [self.sender(number, table) for number, table in enumerate(file.sender, 1)]
@@ -128,7 +135,8 @@ class _Reader:
             min_confidence=file.triage.min_confidence,
             rules=(*senders, *(self.rule(number, table) for number, table in enumerate(file.rule, 1))),
             departments=self.departments,
-            version=version,
+            version=hashlib.sha256(content).hexdigest(),
+            text=content.decode("utf-8"),
             priorities={Priority(name): table.sla_hours for name, table in file.priority.items()},
             cases=tuple(self.case(number, table) for number, table in enumerate(file.case, 1)),
         )

@@ -18,6 +18,11 @@ class Kind(StrEnum):
     OURS = "our own address"
     NAME = "name used twice"
 
+    @property
+    def is_note(self) -> bool:
+        """Worth a look, but nothing has to be mended."""
+        return self in (Kind.NEVER, Kind.OVERLAP)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

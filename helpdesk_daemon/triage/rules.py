@@ -200,6 +200,7 @@ class Routing:
         version: digest of the file, kept with every decision.
         priorities: what a ticket is promised when a person gives it another priority, where that is said.
         cases: expected routes, to be tried on demand.
+        text: of the file.
     """
 
     categories: Mapping[str, Route]
@@ -211,14 +212,16 @@ class Routing:
     version: str
     priorities: Mapping[Priority, float] = field(default_factory=dict)
     cases: tuple[RoutingCase, ...] = ()
+    text: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What the rules set together, and which rule set what."""
+    """What the rules set together, which rule set what, and all that held."""
 
     then: Setting
     set_by: Mapping[str, str]
+    held: tuple[Rule, ...] = ()
 
 
 def _globs(patterns: tuple[str, ...], values: Iterable[str]) -> bool:
@@ -264,9 +267,11 @@ def apply(rules: tuple[Rule, ...], mail: Readable, category: str, confidence: fl
     values: dict[str, object] = {}
     set_by: dict[str, str] = {}
     tags: list[str] = []
+    held: list[Rule] = []
     for rule in rules:
         if not holds(rule.when, mail, category, confidence):
             continue
+        held.append(rule)
         for thing in THINGS:
             value = getattr(rule.then, thing)
             if value is not None and thing not in values:
@@ -276,4 +281,4 @@ def apply(rules: tuple[Rule, ...], mail: Readable, category: str, confidence: fl
                 tags.append(tag)
                 set_by[f"tag {tag}"] = rule.name
         category = str(values.get("category", category))
-    return Applied(Setting(tags=tuple(tags), **values), set_by)  # type: ignore[arg-type]
+    return Applied(Setting(tags=tuple(tags), **values), set_by, tuple(held))  # type: ignore[arg-type]

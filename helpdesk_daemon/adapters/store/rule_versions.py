@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import decisions, rule_versions
+from helpdesk_daemon.ports import Audit, Clock
+from helpdesk_daemon.triage.rules import Routing
 
 
-def keep_version(engine: Engine, version: str, text: str, now: datetime) -> None:
-    """Keep a text under its digest; one that is there already stays."""
+def keep_rules(engine: Engine, clock: Clock, routing: Routing, file: str, before: str = "") -> None:
+    """Keep the text of rules that are about to be used; a text that is there already stays.
+
+    Args:
+        engine: the database.
+        clock: tells the time.
+        routing: the rules.
+        file: where they stand.
+        before: digest of those that were in use until now; empty at a start.
+    """
+    now = clock.now()
+    row = insert(rule_versions).values(version=routing.version, text=routing.text, at=now).on_conflict_do_nothing()
     with transaction(engine) as connection:
-        connection.execute(insert(rule_versions).values(version=version, text=text, at=now).on_conflict_do_nothing())
+        new = connection.execute(row).rowcount
+        if new or before:
+            detail = {"file": file, "version": routing.version, "before": before}
+            audit.append(connection, [Audit("rules.loaded", detail)], now)
 
 
 def versions(engine: Engine, limit: int) -> list[dict[str, Any]]:
