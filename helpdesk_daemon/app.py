@@ -61,6 +61,7 @@ from helpdesk_daemon.stages.reload import Reload
 from helpdesk_daemon.stages.retain import Retain
 from helpdesk_daemon.stages.sla import Sla
 from helpdesk_daemon.stages.watch import Watch
+from helpdesk_daemon.triage.rules import Routing
 from helpdesk_daemon.wiring.accounts import (
     copies_of,
     digest_plan_of,

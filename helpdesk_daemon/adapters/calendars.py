@@ -27,6 +27,9 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str | date) else value
 
 
+Shifts = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
+
+
 class CalendarTable(BaseModel):
     """`[calendar.NAME]`."""
 

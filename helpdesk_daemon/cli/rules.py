@@ -58,8 +58,8 @@ def check(ctx: click.Context, file: Path | None, days: int, json_: bool) -> None
     if json_:
         print_json([{"file": path, **_finding(one)} for path, all_ in found.items() for one in all_])
     else:
-        for path, findings in found.items():
-            _show_findings(path, findings)
+        for name, findings in found.items():
+            _show_findings(name, findings)
     if any(not finding.kind.is_note for findings in found.values() for finding in findings):
         ctx.exit(EXIT_FINDINGS)
 
@@ -202,7 +202,7 @@ def test(ctx: click.Context, file: Path | None, mailbox: str, json_: bool) -> No
     name = _mailbox(settings, mailbox)
     path = file or next(path for path, names in rules_files(settings).items() if name in names)
     results = trials(load_routing(path, settings.polled))
-    shown = [
+    shown: list[dict[str, Any]] = [
         {"case": r.case.name, "ok": not r.wrong, "rule": r.rule,
          "wrong": {k: {"expected": _word(a), "found": _word(b)} for k, (a, b) in r.wrong.items()}}
         for r in results
