@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, and_, func, select
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, func, select
 
 from helpdesk_daemon.adapters.store.arrivals import unpack
 from helpdesk_daemon.adapters.store.engine import transaction
@@ -25,6 +25,8 @@ from helpdesk_daemon.triage.replay import IGNORED, GoneError, Past, Placement
 HEAD_BYTES = 64_000  # unpacked first: nearly every head ends there
 BLANK = b" \t\r\n\x00\xef\xbb\xbf"
 BY_RULE = "rule "  # how the reason begins of what a rule ignored or kept back
+
+_raw_of = select(arrivals.c.raw).where(arrivals.c.id == bindparam("number"))
 
 
 class File(NamedTuple):
@@ -71,8 +73,7 @@ class StoredMail:
 
     @cached_property
     def _raw(self) -> bytes:
-        wanted = select(arrivals.c.raw).where(arrivals.c.id == self._row.arrival)
-        raw: bytes | None = self._connection.execute(wanted).scalar()
+        raw: bytes | None = self._connection.execute(_raw_of, {"number": self._row.arrival}).scalar()
         if raw is None:
             raise GoneError
         return raw
