@@ -226,6 +226,8 @@ class App:
         def use(mailboxes: Sequence[str], routing: Routing) -> None:
             self.desks = self.desks.ruled(mailboxes, routing)
 
+        files = Lane("rules")
+        self.lanes.append(files)
         sources = []
         for file, names in rules_files(self.settings).items():
             routing = self.desks.of(names[0]).routing
@@ -233,7 +235,7 @@ class App:
             sources.append(RulesSource(file, names, self.settings.polled, routing.version))
         return Reload(
             sources, partial(keep_rules, self.engine, self.clock), lambda name: self.desks.of(name).routing.version,
-            use, self.db, self.work,
+            use, self.db, files,
         )  # fmt: skip
 
     def _typed(self) -> None:
