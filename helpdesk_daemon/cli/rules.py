@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from helpdesk_daemon.triage.replay import Comparison, Difference, Placement
 
 SHOWN = 40  # differences that the table has room for; --json has all
-DIFFERENCES = {"ticket": "Tracking ID", "at": "At", "subject": "Subject", "was": "Went to", "now": "Would go to",
-               "rule": "By rule"}  # fmt: skip
+DIFFERENCES = {"ticket": "Tracking ID", "subject": "Subject", "was": "Went to", "now": "Would go to", "rule": "By rule"}  # fmt: skip
 HITS = {"rule": "Rule", "count": "Mails", "last": "At", "things": "What it set"}
 VERSIONS = {"version": "Version", "at": "Since", "decisions": "Decisions"}
 DAYS = click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3650), help="Mail of so many days")
@@ -170,7 +169,7 @@ def _told(p: Placement, what: tuple[str, ...]) -> str:
 def _show_comparison(found: Comparison, days: int) -> None:
     new = found.new
     rows = [
-        {"ticket": d.past.ticket, "at": d.past.at, "subject": d.past.mail.subject, "was": _told(d.past.was, d.what),
+        {"ticket": d.past.ticket, "subject": d.past.mail.subject, "was": _told(d.past.was, d.what),
          "now": _told(d.now, d.what), "rule": d.rule}
         for d in new[:SHOWN]
     ]  # fmt: skip
