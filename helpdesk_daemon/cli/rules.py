@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from helpdesk_daemon.triage.replay import Comparison, Difference, Placement
 
 SHOWN = 40  # differences that the table has room for; --json has all
-DIFFERENCES = {"ticket": "Tracking ID", "subject": "Subject", "was": "Went to", "now": "Would go to", "rule": "By rule"}  # fmt: skip
+DIFFERENCES = {
+    "ticket": "Tracking ID", "subject": "Subject", "was": "Went to", "now": "Would go to", "rule": "By rule",
+}  # fmt: skip
 HITS = {"rule": "Rule", "count": "Mails", "last": "At", "things": "What it set"}
 VERSIONS = {"version": "Version", "at": "Since", "decisions": "Decisions"}
 DAYS = click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3650), help="Mail of so many days")
