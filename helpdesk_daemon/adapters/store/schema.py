@@ -214,6 +214,7 @@ rule_versions = Table(
     metadata,
     Column("version", String(64), primary_key=True),
     Column("at", Moment, nullable=False),
+    Column("file", Text, nullable=False),
     Column("text", Text, nullable=False),
 )
 
