@@ -57,24 +57,19 @@ from helpdesk_daemon.stages.pulse import BEAT, Pulse
 from helpdesk_daemon.stages.retain import Retain
 from helpdesk_daemon.stages.sla import Sla
 from helpdesk_daemon.stages.watch import Watch
-from helpdesk_daemon.wiring import (
+from helpdesk_daemon.wiring.accounts import (
     copies_of,
-    database,
-    desks_of,
     digest_plan_of,
-    index_of,
     mailbox_of,
-    model_folder,
-    open_store,
-    refitter_of,
-    routings_of,
-    seed,
     sent_folder_of,
     tokens_of,
     transport_of,
-    web_of,
     webhook_of,
 )
+from helpdesk_daemon.wiring.desks import desks_of, routings_of
+from helpdesk_daemon.wiring.pages import web_of
+from helpdesk_daemon.wiring.places import database, model_folder, open_store
+from helpdesk_daemon.wiring.voting import index_of, refitter_of, seed
 
 REFIT_SECONDS = 300.0  # between looks whether the second opinions are out of date
 

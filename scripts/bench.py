@@ -29,7 +29,8 @@ from helpdesk_daemon.adapters.store.reading import counts
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.settings import MailboxTable
 from helpdesk_daemon.triage.text import text_of
-from helpdesk_daemon.wiring import ensure_model, mailbox_of, prepared_model
+from helpdesk_daemon.wiring.accounts import mailbox_of
+from helpdesk_daemon.wiring.places import ensure_model, prepared_model
 from tests.harness.dovecot import PASSWORD, USER, Dovecot
 from tests.harness.mails import mail
 from tests.harness.sink import LightSink

@@ -26,7 +26,7 @@ from helpdesk_daemon.adapters.index_exact import ExactIndex
 from helpdesk_daemon.ports import Example, VectorIndex
 from helpdesk_daemon.triage.text import judged_text
 from helpdesk_daemon.triage.vote import TEMPERATURE, K, Neighbour, Vectors
-from helpdesk_daemon.wiring import ensure_model, prepared_model
+from helpdesk_daemon.wiring.places import ensure_model, prepared_model
 from tests.harness.endee import EndeeServer
 from tests.harness.endee_index import guarded
 

@@ -20,7 +20,7 @@ from helpdesk_daemon.cli.index import bring_in_step
 from helpdesk_daemon.errors import ConfigError, HelpdeskError
 from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.triage.text import judged_text
-from helpdesk_daemon.wiring import open_store
+from helpdesk_daemon.wiring.places import open_store
 
 
 @click.command()

@@ -87,7 +87,8 @@ async def _mail(settings: Settings) -> str:
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.keys import load_signer
     from helpdesk_daemon.outgoing.message import Kind
-    from helpdesk_daemon.wiring import desk_of, routing_of, tokens_of, transport_of
+    from helpdesk_daemon.wiring.accounts import tokens_of, transport_of
+    from helpdesk_daemon.wiring.desks import desk_of, routing_of
 
     composer = desk_of(settings, routing_of(settings), load_signer(settings.data_dir)).composer
     values = {"problem": WHAT, "mend": f"Sent from {socket.gethostname()}.", "identity": composer.identity}
@@ -105,7 +106,7 @@ async def _post(settings: Settings) -> str:
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.ports import Incident
     from helpdesk_daemon.stages.incidents import payload
-    from helpdesk_daemon.wiring import webhook_of
+    from helpdesk_daemon.wiring.accounts import webhook_of
 
     now = SystemClock().now()
     incident = Incident(0, "alerts.test", "", "this is a test", WHAT, MEND, now, now)

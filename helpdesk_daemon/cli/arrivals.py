@@ -109,7 +109,7 @@ def retry(ctx: click.Context, numbers: tuple[int, ...], all_: bool) -> None:
     """Let mails be decided again, after what broke them was mended."""
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.store.operate import retry_quarantined
-    from helpdesk_daemon.wiring import open_store
+    from helpdesk_daemon.wiring.places import open_store
 
     if not numbers and not all_:
         raise click.UsageError("Name the numbers of `quarantine list`, or --all")

@@ -53,7 +53,7 @@ def make(ctx: click.Context, dest: Path, json_: bool) -> None:
     from helpdesk_daemon.adapters.store import backup as copies
     from helpdesk_daemon.adapters.store.operate import OPERATOR, note
     from helpdesk_daemon.ports import Audit
-    from helpdesk_daemon.wiring import database, open_store
+    from helpdesk_daemon.wiring.places import database, open_store
 
     settings = settings_of(ctx)
     current_schema(reading(ctx))
@@ -142,7 +142,7 @@ def _say_left_out(made: Manifest) -> None:
 
 def _settings_file(ctx: click.Context) -> tuple[Path, Path]:
     """The settings file, and the folder its relative paths are taken from."""
-    from helpdesk_daemon.wiring import shipped
+    from helpdesk_daemon.wiring.places import shipped
 
     path: Path = ctx.find_root().obj or default_settings()
     if path.exists():

@@ -61,7 +61,7 @@ def check(ctx: click.Context, network: bool, probe: bool, json_: bool) -> None:
 
 
 def _rules(settings: Settings) -> str:
-    from helpdesk_daemon.wiring import routing_of
+    from helpdesk_daemon.wiring.desks import routing_of
 
     def read(box: MailboxTable) -> str:
         found = routing_of(settings, box)
@@ -84,7 +84,7 @@ def _data(settings: Settings) -> str:
 def _database(settings: Settings) -> str:
     from helpdesk_daemon.adapters.store.engine import open_engine
     from helpdesk_daemon.adapters.store.reading import counts, integrity
-    from helpdesk_daemon.wiring import database
+    from helpdesk_daemon.wiring.places import database
 
     path = database(settings)
     if not path.exists():
@@ -98,7 +98,7 @@ def _database(settings: Settings) -> str:
 
 def _model(settings: Settings) -> str:
     from helpdesk_daemon.adapters import export
-    from helpdesk_daemon.wiring import model_folder
+    from helpdesk_daemon.wiring.places import model_folder
 
     folder = model_folder(settings)
     if export.is_exported(folder):
@@ -122,7 +122,7 @@ def _secrets(settings: Settings) -> str:
 
 def _mailboxes(settings: Settings) -> str:
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.wiring import mailbox_of, tokens_of
+    from helpdesk_daemon.wiring.accounts import mailbox_of, tokens_of
 
     clock = SystemClock()
     tokens = tokens_of(settings, clock)
@@ -138,7 +138,7 @@ def _mailboxes(settings: Settings) -> str:
 
 def _index(settings: Settings) -> str:
     from helpdesk_daemon.adapters.index_endee import Endee
-    from helpdesk_daemon.wiring import endee_server
+    from helpdesk_daemon.wiring.voting import endee_server
 
     client = Endee(endee_server(settings))
     try:
@@ -153,7 +153,7 @@ def _index(settings: Settings) -> str:
 def _smtp(settings: Settings) -> str:
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.smtp import SmtpTransport
-    from helpdesk_daemon.wiring import tokens_of, transport_of
+    from helpdesk_daemon.wiring.accounts import tokens_of, transport_of
 
     tokens = tokens_of(settings, SystemClock())
 
@@ -200,7 +200,7 @@ def _plus_addressing(settings: Settings) -> str:
     from helpdesk_daemon.adapters.keys import load_signer
     from helpdesk_daemon.adapters.probe import can_probe, make_probe
     from helpdesk_daemon.cli.setup.connecting import probed
-    from helpdesk_daemon.wiring import mailbox_of, tokens_of, transport_of
+    from helpdesk_daemon.wiring.accounts import mailbox_of, tokens_of, transport_of
 
     table = settings.mailbox[0]
     identity = table.identity
@@ -226,7 +226,7 @@ def _plus_addressing(settings: Settings) -> str:
 
 
 def _placeholders(settings: Settings) -> list[str]:
-    from helpdesk_daemon.wiring import routing_of
+    from helpdesk_daemon.wiring.desks import routing_of
 
     try:
         departments = {

@@ -42,7 +42,7 @@ def settings_of(ctx: click.Context) -> Settings:
     """The settings the command line names; the shipped ones, for this folder, when there are none here."""
     from helpdesk_daemon.cli.main import default_settings
     from helpdesk_daemon.settings import load_settings
-    from helpdesk_daemon.wiring import shipped
+    from helpdesk_daemon.wiring.places import shipped
 
     named: Path | None = ctx.find_root().obj
     path = named or default_settings()
@@ -58,7 +58,7 @@ def reading(ctx: click.Context) -> Engine:
         ConfigError: there is none yet.
     """
     from helpdesk_daemon.adapters.store.engine import open_engine
-    from helpdesk_daemon.wiring import database
+    from helpdesk_daemon.wiring.places import database
 
     path = database(settings_of(ctx))
     if not path.exists():

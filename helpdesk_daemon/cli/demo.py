@@ -35,7 +35,7 @@ def demo(folder: Path, json_: bool) -> None:
     from helpdesk_daemon.adapters.sink import MaildirSink
     from helpdesk_daemon.app import Parts, running
     from helpdesk_daemon.settings import load_settings
-    from helpdesk_daemon.wiring import ensure_model, model_folder, shipped
+    from helpdesk_daemon.wiring.places import ensure_model, model_folder, shipped
 
     _fresh(folder)
     samples = sorted(shipped("data/samples").glob("*.eml"))
@@ -150,7 +150,7 @@ async def _watch(app: App, mails: int, progress: _Progress) -> None:
 def _results(settings: Settings, folder: Path, settings_file: Path, mails: int) -> dict[str, Any]:
     from helpdesk_daemon.adapters.store import reading
     from helpdesk_daemon.adapters.store.engine import open_engine
-    from helpdesk_daemon.wiring import database
+    from helpdesk_daemon.wiring.places import database
 
     engine = open_engine(database(settings), readonly=True)
     now = reading.counts(engine)

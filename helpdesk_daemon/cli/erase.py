@@ -80,7 +80,7 @@ def _address(value: str) -> str:
 
 def _refuse_ours(settings: Settings, address: str) -> None:
     """Erasing an address of the helpdesk itself would take every ticket along."""
-    from helpdesk_daemon.wiring import routings_of
+    from helpdesk_daemon.wiring.desks import routings_of
 
     ours = {*settings.polled, settings.operator or ""}
     for routing in routings_of(settings).values():
@@ -99,7 +99,7 @@ def _erase(settings: Settings, address: str) -> dict[str, Any]:
     from helpdesk_daemon.adapters.store.engine import StageLock
     from helpdesk_daemon.adapters.store.erase import find, remove, scrub
     from helpdesk_daemon.adapters.store.operate import OPERATOR
-    from helpdesk_daemon.wiring import open_store
+    from helpdesk_daemon.wiring.places import open_store
 
     lock = StageLock(settings.data_dir)
     lock.acquire()

@@ -70,7 +70,7 @@ def evaluate(
     })  # fmt: skip
     if report:
         from helpdesk_daemon.evaluation.report import render
-        from helpdesk_daemon.wiring import shipped
+        from helpdesk_daemon.wiring.places import shipped
 
         report.write_text(render(judged, found, file.name, shipped("templates")), encoding="utf-8")
         click.echo(f"report: {report}", err=True)
@@ -92,7 +92,7 @@ def _measure(
     from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
     from helpdesk_daemon.evaluation.embedding_cache import RememberingEmbedder
     from helpdesk_daemon.evaluation.trial import try_out
-    from helpdesk_daemon.wiring import ensure_model, model_folder
+    from helpdesk_daemon.wiring.places import ensure_model, model_folder
 
     settings = settings_of(ctx)
     folder = model_folder(settings)

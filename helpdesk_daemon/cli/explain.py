@@ -45,7 +45,7 @@ def _explainer(ctx: click.Context, mailbox: str) -> Explainer:
     names = [box.name for box in settings.mailbox]
     if mailbox and mailbox not in names:
         raise click.UsageError(f"there is no mailbox {mailbox!r}. Known: {', '.join(names)}")
-    from helpdesk_daemon.wiring import explainer_of
+    from helpdesk_daemon.wiring.voting import explainer_of
 
     return explainer_of(settings, mailbox)
 

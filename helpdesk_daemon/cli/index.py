@@ -76,7 +76,8 @@ def bring_in_step(settings: Settings, anew: bool = False) -> None:
     from helpdesk_daemon import log
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.store.examples import Examples
-    from helpdesk_daemon.wiring import contents, endee_of, open_store, seed
+    from helpdesk_daemon.wiring.places import open_store
+    from helpdesk_daemon.wiring.voting import contents, endee_of, seed
 
     _only_endee(settings)
     log.setup("error", settings.log.format)
@@ -127,7 +128,7 @@ def _status(settings: Settings) -> dict[str, Any]:
     from helpdesk_daemon.adapters.store.engine import open_engine
     from helpdesk_daemon.adapters.store.examples import Examples
     from helpdesk_daemon.stages.classify import matrix
-    from helpdesk_daemon.wiring import database
+    from helpdesk_daemon.wiring.places import database
 
     path = database(settings)
     if not path.exists():
@@ -147,7 +148,7 @@ def _status(settings: Settings) -> dict[str, Any]:
 def _compared(settings: Settings, engine: Engine, held: Held) -> dict[str, Any]:
     """What the ledger says, and what the server says now."""
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.wiring import endee_of
+    from helpdesk_daemon.wiring.voting import endee_of
 
     copy = endee_of(settings, engine, SystemClock())
     step = copy.keeper

@@ -89,7 +89,7 @@ def _ask_identity(talk: Talk, flags: Flags, answers: Answers) -> None:
 
 def _write(talk: Talk, answers: Answers, folder: Path, key: str) -> Path:
     from helpdesk_daemon.cli.setup.files import routing_text, settings_text, write_all
-    from helpdesk_daemon.wiring import shipped
+    from helpdesk_daemon.wiring.places import shipped
 
     files = {"rules/routing.toml": routing_text(shipped("rules/routing.toml").read_text(encoding="utf-8"), answers)}
     if answers.mailbox_user:

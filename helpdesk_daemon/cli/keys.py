@@ -22,7 +22,7 @@ def rotate(ctx: click.Context, json_: bool) -> None:
     from helpdesk_daemon.adapters.keys import rotate_signing, signing_file
     from helpdesk_daemon.adapters.store.operate import note
     from helpdesk_daemon.ports import Audit
-    from helpdesk_daemon.wiring import open_store
+    from helpdesk_daemon.wiring.places import open_store
 
     settings = settings_of(ctx)
     engine = open_store(settings)

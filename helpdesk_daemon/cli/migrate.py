@@ -15,7 +15,7 @@ from helpdesk_daemon.cli.main import EXIT_FINDINGS
 def migrate(ctx: click.Context, check: bool, json_: bool) -> None:
     """Upgrade the database. The daemon does so itself when it starts; make a backup before."""
     from helpdesk_daemon.adapters.store.migrate import HEAD, current, differences
-    from helpdesk_daemon.wiring import open_store
+    from helpdesk_daemon.wiring.places import open_store
 
     engine = reading(ctx)
     before = current(engine)

@@ -22,7 +22,7 @@ def model() -> None:
 def export(ctx: click.Context, to: Path | None, prepared: bool, force: bool) -> None:
     """Export all-MiniLM-L6-v2 for the daemon; needs the extra [export], once."""
     from helpdesk_daemon.adapters import export as exporting
-    from helpdesk_daemon.wiring import model_folder, prepared_model
+    from helpdesk_daemon.wiring.places import model_folder, prepared_model
 
     folder = prepared_model() if prepared else to or model_folder(settings_of(ctx))
     if exporting.is_exported(folder) and not force:

@@ -43,7 +43,8 @@ def carry_out(ctx: click.Context, plan: Plan, tickets: Sequence[str], *words: st
     from helpdesk_daemon.adapters.store.decisions import Decisions
     from helpdesk_daemon.ports import Question, changed
     from helpdesk_daemon.tickets.tracking import Signer, read_tracking_id
-    from helpdesk_daemon.wiring import database, desks_of, open_store, routings_of
+    from helpdesk_daemon.wiring.desks import desks_of, routings_of
+    from helpdesk_daemon.wiring.places import database, open_store
 
     settings, clock = settings_of(ctx), SystemClock()
     path = database(settings)

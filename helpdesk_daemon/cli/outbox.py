@@ -25,7 +25,7 @@ numbers = click.argument("ids", metavar="[ID]...", nargs=-1, type=int)
 
 
 def _store(ctx: click.Context) -> Engine:
-    from helpdesk_daemon.wiring import open_store
+    from helpdesk_daemon.wiring.places import open_store
 
     return open_store(settings_of(ctx))
 

@@ -132,7 +132,7 @@ def _mailbox(
 def _survey(settings: Settings, table: MailboxTable) -> ImapSurvey | MaildirSurvey:
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.survey import survey_of
-    from helpdesk_daemon.wiring import mailbox_of, tokens_of
+    from helpdesk_daemon.wiring.accounts import mailbox_of, tokens_of
 
     clock = SystemClock()
     return survey_of(mailbox_of(table.model_copy(update={"touch": "nothing"}), clock, tokens_of(settings, clock)))
@@ -143,7 +143,7 @@ def _settle(
 ) -> None:
     from helpdesk_daemon.adapters import reconcile as comparing
     from helpdesk_daemon.adapters.store.engine import open_engine
-    from helpdesk_daemon.wiring import database
+    from helpdesk_daemon.wiring.places import database
 
     report.folders.append(found)
     if repair and found.lost:

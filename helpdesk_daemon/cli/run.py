@@ -13,7 +13,7 @@ def run(ctx: click.Context) -> None:
     """Serve: poll, decide, deliver, until SIGTERM or Ctrl-C."""
     from helpdesk_daemon import log
     from helpdesk_daemon.app import running
-    from helpdesk_daemon.wiring import ensure_model, model_folder
+    from helpdesk_daemon.wiring.places import ensure_model, model_folder
 
     settings = settings_of(ctx)
     log.setup(settings.log.level, settings.log.format)
@@ -28,7 +28,7 @@ def once(ctx: click.Context) -> None:
     """Take, decide and send everything there is, then exit."""
     from helpdesk_daemon import log
     from helpdesk_daemon.app import running
-    from helpdesk_daemon.wiring import ensure_model, model_folder
+    from helpdesk_daemon.wiring.places import ensure_model, model_folder
 
     settings = settings_of(ctx)
     log.setup(settings.log.level, settings.log.format)

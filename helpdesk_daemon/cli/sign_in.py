@@ -27,7 +27,7 @@ def sign_in(ctx: click.Context, name: str, port: int) -> None:
     """Consent in a browser to the daemon's use of NAME: a mailbox, or smtp. The daemon may run meanwhile."""
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.oauth.consent import consent
-    from helpdesk_daemon.wiring import tokens_of
+    from helpdesk_daemon.wiring.accounts import tokens_of
 
     settings, clock = settings_of(ctx), SystemClock()
     client = _client(settings, name)
@@ -40,7 +40,7 @@ def sign_in(ctx: click.Context, name: str, port: int) -> None:
 def _client(settings: Settings, name: str) -> Client:
     """The OAuth client of a table, by the table's name."""
     from helpdesk_daemon.errors import ConfigError
-    from helpdesk_daemon.wiring import client_of
+    from helpdesk_daemon.wiring.accounts import client_of
 
     clients = [client for table in settings.accounts if (client := client_of(table))]
     found = next((client for client in clients if client.name == name), None)

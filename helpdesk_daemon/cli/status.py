@@ -61,7 +61,7 @@ def _found(settings: Settings) -> dict[str, Any]:
         ConfigError: there is no database yet.
     """
     from helpdesk_daemon.adapters.store.engine import open_engine
-    from helpdesk_daemon.wiring import database
+    from helpdesk_daemon.wiring.places import database
 
     path = database(settings)
     if not path.exists():
@@ -110,7 +110,8 @@ def _problems(troubles: list[Trouble], incidents: list[dict[str, Any]]) -> list[
 
 
 def _rules(settings: Settings) -> dict[str, Any]:
-    from helpdesk_daemon.wiring import routings_of, shipped
+    from helpdesk_daemon.wiring.desks import routings_of
+    from helpdesk_daemon.wiring.places import shipped
 
     first = settings.mailbox[0]
     path = first.rules or shipped("rules/routing.toml")

@@ -36,7 +36,7 @@ def release(ctx: click.Context, emails: tuple[str, ...]) -> None:
     """Acknowledge addresses again."""
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.store.operate import release_suppressions
-    from helpdesk_daemon.wiring import open_store
+    from helpdesk_daemon.wiring.places import open_store
 
     found = release_suppressions(open_store(settings_of(ctx)), SystemClock(), emails)
     missing = [email for email in emails if email.lower() not in found]

@@ -26,7 +26,7 @@ def create(ctx: click.Context, name: str, scopes: tuple[str, ...], json_: bool) 
     """Make a token for a program; it is shown once."""
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.store.tokens import create as make
-    from helpdesk_daemon.wiring import open_store
+    from helpdesk_daemon.wiring.places import open_store
 
     chosen = [scope for scope in SCOPES if scope in scopes]
     token = make(open_store(settings_of(ctx)), SystemClock(), name[:100], chosen, operator())
@@ -59,7 +59,7 @@ def revoke(ctx: click.Context, number: int) -> None:
     """End a token, by its number in `tokens list`."""
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.store.tokens import revoke as end
-    from helpdesk_daemon.wiring import open_store
+    from helpdesk_daemon.wiring.places import open_store
 
     if not end(open_store(settings_of(ctx)), SystemClock(), number, operator()):
         raise click.ClickException(f"no token in use has the number {number}; see `helpdesk-daemon tokens list`")

@@ -22,7 +22,9 @@ def web(ctx: click.Context, host: str | None, port: int | None) -> None:
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.keys import load_signer
     from helpdesk_daemon.web.server import serve
-    from helpdesk_daemon.wiring import desks_of, open_store, routings_of, web_of
+    from helpdesk_daemon.wiring.desks import desks_of, routings_of
+    from helpdesk_daemon.wiring.pages import web_of
+    from helpdesk_daemon.wiring.places import open_store
 
     settings, clock = settings_of(ctx), SystemClock()
     settings.web.host, settings.web.port = host or settings.web.host, settings.web.port if port is None else port

@@ -15,7 +15,7 @@ from helpdesk_daemon.adapters.oauth.consent import consent
 from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.errors import ConfigError, SignInError, Unreachable
 from helpdesk_daemon.settings import load_settings
-from helpdesk_daemon.wiring import client_of, tokens_of
+from helpdesk_daemon.wiring.accounts import client_of, tokens_of
 from tests.acceptance.command import BIN, environment, run
 from tests.contract.test_tokens import Hands, client
 from tests.harness.token_server import TokenServer

@@ -19,7 +19,8 @@ from helpdesk_daemon.adapters.store import tokens
 from helpdesk_daemon.app import App, Parts, running
 from helpdesk_daemon.ports import Clock
 from helpdesk_daemon.settings import Settings, load_settings
-from helpdesk_daemon.wiring import desks_of, routings_of, web_of
+from helpdesk_daemon.wiring.desks import desks_of, routings_of
+from helpdesk_daemon.wiring.pages import web_of
 from tests.harness.fakes import HashEmbedder
 from tests.harness.sink import Sink
 from tests.harness.world import write_settings

@@ -15,7 +15,7 @@ from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.cli.reconcile import Report, reconcile_all
 from helpdesk_daemon.settings import load_settings
-from helpdesk_daemon.wiring import database
+from helpdesk_daemon.wiring.places import database
 from tests.harness.dovecot import PASSWORD, USER
 from tests.harness.sink import Mail
 

@@ -12,7 +12,7 @@ import pytest
 from helpdesk_daemon import log
 from helpdesk_daemon.app import App, Parts, running
 from helpdesk_daemon.settings import load_settings
-from helpdesk_daemon.wiring import ensure_model, prepared_model
+from helpdesk_daemon.wiring.places import ensure_model, prepared_model
 from tests.harness.dovecot import Dovecot
 from tests.harness.fakes import HashEmbedder
 from tests.harness.sink import Sink

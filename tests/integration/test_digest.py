@@ -21,7 +21,8 @@ from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.ports import Incident
 from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.stages.digest import Digest
-from helpdesk_daemon.wiring import desk_of, digest_plan_of, routing_of
+from helpdesk_daemon.wiring.accounts import digest_plan_of
+from helpdesk_daemon.wiring.desks import desk_of, routing_of
 from tests.contract.rows import Database, Hands, ignored, ticket_id
 from tests.harness.dovecot import free_port
 from tests.harness.fakes import HashEmbedder

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.settings import load_settings
-from helpdesk_daemon.wiring import explainer_of
+from helpdesk_daemon.wiring.voting import explainer_of
 from tests.harness.sink import Sink
 from tests.harness.world import ROOT, rows, write_settings
 from tests.integration.conftest import daemon

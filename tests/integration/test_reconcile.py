@@ -16,7 +16,7 @@ from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.cli.reconcile import Report, reconcile_all
 from helpdesk_daemon.settings import load_settings
-from helpdesk_daemon.wiring import database
+from helpdesk_daemon.wiring.places import database
 from tests.harness.dovecot import Dovecot
 from tests.harness.mails import mail
 from tests.harness.sink import Sink

@@ -17,7 +17,7 @@ from helpdesk_daemon.cli.setup.files import Answers, routing_text, settings_text
 from helpdesk_daemon.cli.setup.talk import meaning
 from helpdesk_daemon.errors import HelpdeskError
 from helpdesk_daemon.settings import load_settings
-from helpdesk_daemon.wiring import shipped
+from helpdesk_daemon.wiring.places import shipped
 from tests.harness.dovecot import free_port
 from tests.harness.sink import Sink
 

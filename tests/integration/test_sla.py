@@ -28,7 +28,8 @@ from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.stages.desks import Desks
 from helpdesk_daemon.stages.sla import APART, PATIENCE, Sla
 from helpdesk_daemon.tickets.ticket import State
-from helpdesk_daemon.wiring import desk_of, shipped
+from helpdesk_daemon.wiring.desks import desk_of
+from helpdesk_daemon.wiring.places import shipped
 from tests.contract.rows import (
     BOX,
     CUSTOMER,

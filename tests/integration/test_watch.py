@@ -30,7 +30,7 @@ from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.desks import Desks
 from helpdesk_daemon.stages.incidents import CALM
 from helpdesk_daemon.stages.watch import Watch
-from helpdesk_daemon.wiring import desk_of, routing_of
+from helpdesk_daemon.wiring.desks import desk_of, routing_of
 from tests.contract.rows import BOX, FOLDER, Database, ignored, ticket_id
 from tests.contract.tls import self_signed
 from tests.harness.dovecot import free_port

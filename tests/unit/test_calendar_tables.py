@@ -14,7 +14,7 @@ from helpdesk_daemon.tickets.calendar import ALWAYS, AROUND_THE_CLOCK, DAY
 from helpdesk_daemon.tickets.ticket import Priority
 from helpdesk_daemon.tomlfile import check, load_toml
 from helpdesk_daemon.triage.terms import calendar_of, terms
-from helpdesk_daemon.wiring import shipped
+from helpdesk_daemon.wiring.places import shipped
 from tests.unit.making import SUPPORT
 
 TODAY = date(2026, 11, 26)

@@ -19,7 +19,7 @@ from helpdesk_daemon.adapters.smtp_offers import Offers, ask
 from helpdesk_daemon.cli.setup.files import Answers
 from helpdesk_daemon.ports import Mailbox, Transport
 from helpdesk_daemon.settings import IdentityTable, MailboxTable, Settings, SmtpTable
-from helpdesk_daemon.wiring import mailbox_of, tokens_of, transport_of
+from helpdesk_daemon.wiring.accounts import mailbox_of, tokens_of, transport_of
 
 TIMEOUT = 10.0  # seconds: a person waits
 

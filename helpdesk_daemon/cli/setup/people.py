@@ -13,7 +13,7 @@ from helpdesk_daemon.cli.setup.files import Answers, shipped_departments
 from helpdesk_daemon.cli.setup.flags import NONE, Flags
 from helpdesk_daemon.cli.setup.talk import Talk
 from helpdesk_daemon.errors import HelpdeskError
-from helpdesk_daemon.wiring import shipped
+from helpdesk_daemon.wiring.places import shipped
 
 
 def ask_people(talk: Talk, flags: Flags, answers: Answers) -> None:

@@ -1,0 +1,1 @@
+"""Settings become adapters and values; nothing runs here."""

@@ -1,0 +1,165 @@
+"""Examples, indexes and opinions: what a vote needs."""
+
+from __future__ import annotations
+
+import csv
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from helpdesk_daemon.adapters.clock import SystemClock
+from helpdesk_daemon.adapters.keys import load_signer
+from helpdesk_daemon.adapters.store.engine import open_engine
+from helpdesk_daemon.adapters.store.examples import Examples
+from helpdesk_daemon.ports import Clock, Example, VectorIndex
+from helpdesk_daemon.settings import Settings
+from helpdesk_daemon.tickets.tracking import Signer
+from helpdesk_daemon.wiring.desks import desks_of, routings_of
+from helpdesk_daemon.wiring.places import database, ensure_model, model_folder, shipped
+
+if TYPE_CHECKING:
+    from helpdesk_daemon.adapters.index_endee import Server
+    from helpdesk_daemon.adapters.index_guarded import GuardedIndex
+    from helpdesk_daemon.adapters.refit import Refitter
+    from helpdesk_daemon.stages.explain import Explainer
+    from helpdesk_daemon.triage.vote import Vectors
+
+
+SYNC_SECONDS = 10.0  # that a sync waits for an answer, as no mail waits for it
+
+
+EMBEDDED_AT_ONCE = 256  # texts; what was embedded is kept when the process is interrupted
+
+
+def starter_rows() -> list[tuple[str, str]]:
+    """The shipped labelled tickets as (text, category)."""
+    from helpdesk_daemon.triage.text import judged_text
+
+    with shipped("data/starter_tickets.csv").open(encoding="utf-8", newline="") as file:
+        return [(judged_text(row["subject"], row["body"]), row["category"]) for row in csv.DictReader(file)]
+
+
+def seed(examples: Examples) -> None:
+    """Give a new installation the shipped examples to start with."""
+    if not examples.active():
+        examples.add(starter_rows(), "seed")
+
+
+def index_of(settings: Settings, engine: Engine, clock: Clock) -> VectorIndex:
+    """The index for the `[index]` table."""
+    from helpdesk_daemon.adapters.index_exact import ExactIndex
+
+    return ExactIndex() if settings.index.kind == "exact" else endee_of(settings, engine, clock)
+
+
+def endee_server(settings: Settings) -> Server:
+    """Where Endee is, as the `[index]` table says."""
+    from helpdesk_daemon.adapters.index_endee import Server
+
+    table = settings.index
+    return Server(table.url, table.name, table.read, table.timeout, table.write_timeout, table.ef)
+
+
+def endee_of(settings: Settings, engine: Engine, clock: Clock) -> GuardedIndex:
+    """Endee with exact search behind it, whatever `kind` says; nothing is connected yet."""
+    from helpdesk_daemon.adapters.index_endee import Endee
+    from helpdesk_daemon.adapters.index_guarded import GuardedIndex
+    from helpdesk_daemon.adapters.index_sync import IndexSync
+    from helpdesk_daemon.adapters.store.index_ledger import IndexLedger
+
+    table, server = settings.index, endee_server(settings)
+    patient = replace(server, read_seconds=max(table.timeout, SYNC_SECONDS))
+    sync = IndexSync(Endee(patient), IndexLedger(engine, clock), table.min_recall, table.timeout)
+    return GuardedIndex(Endee(server), sync, settings.data_dir / "index.lock")
+
+
+def contents(
+    settings: Settings, engine: Engine, progress: Callable[[int, int], None] = lambda done, total: None
+) -> tuple[list[Example], Vectors]:
+    """The examples as an index is to hold them, those without a vector embedded and their vectors kept.
+
+    Args:
+        settings: where the model is; it is only loaded when a vector is missing.
+        engine: the database.
+        progress: told how many of how many are embedded.
+    """
+    from helpdesk_daemon.adapters.embedder import MODEL_NAME, OpenVinoEmbedder
+    from helpdesk_daemon.stages.classify import matrix
+
+    store = Examples(engine, SystemClock())
+    examples, kept = store.active(), store.vectors(MODEL_NAME)
+    missing = [e for e in examples if e.id not in kept]
+    if missing:
+        ensure_model(model_folder(settings))
+        embedder = OpenVinoEmbedder(model_folder(settings), settings.model.threads)
+        for start in range(0, len(missing), EMBEDDED_AT_ONCE):
+            batch = missing[start : start + EMBEDDED_AT_ONCE]
+            vectors = embedder.embed([e.text for e in batch])
+            made = {e.id: v.astype("<f4").tobytes() for e, v in zip(batch, vectors, strict=True)}
+            store.save_vectors(MODEL_NAME, made)
+            kept |= made
+            progress(start + len(batch), len(missing))
+    return examples, matrix(examples, kept)
+
+
+def refitter_of(settings: Settings) -> Refitter | None:
+    """What fits the second opinions, None where they are switched off."""
+    if not settings.model.second_opinions:
+        return None
+    from helpdesk_daemon.adapters.refit import Refitter
+
+    return Refitter(
+        database(settings), settings.data_dir / "judge.npz", settings.model.balance, settings.index.kind == "exact"
+    )
+
+
+def explainer_of(settings: Settings, mailbox: str = "") -> Explainer:
+    """An explainer with the rules, keys and examples of this installation, or the shipped ones.
+
+    Args:
+        settings: of the installation.
+        mailbox: name of the one that mails come by; the first when empty.
+
+    Raises:
+        ConfigError: rules are not sound, or the model cannot be had.
+    """
+    from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+    from helpdesk_daemon.adapters.index_exact import ExactIndex
+    from helpdesk_daemon.stages.classify import Bench, matrix, votes_only
+    from helpdesk_daemon.stages.explain import Explainer
+
+    routings = routings_of(settings)
+    keys = settings.data_dir / "keys"
+    signer = load_signer(settings.data_dir) if keys.exists() else Signer((secrets.token_bytes(32),))
+    desks = desks_of(settings, routings, signer)
+    folder = model_folder(settings)
+    ensure_model(folder)
+    embedder = OpenVinoEmbedder(folder, settings.model.threads)
+    bench = Bench(embedder, ExactIndex())
+    examples, kept = _examples(settings)
+    missing = [e for e in examples if e.id not in kept]
+    fresh = embedder.embed([e.text for e in missing])
+    kept |= {e.id: v.tobytes() for e, v in zip(missing, fresh, strict=True)}
+    vectors = matrix(examples, kept)
+    embedder.load()
+    maker = refitter_of(settings)
+    judge = maker.load(embedder.name) if maker else None
+    judge = judge or votes_only(
+        examples, vectors, settings.model.balance, len(examples), settings.index.kind == "exact"
+    )
+    bench.install(examples, vectors, judge)
+    return Explainer(desks, bench, mailbox)
+
+
+def _examples(settings: Settings) -> tuple[list[Example], dict[int, bytes]]:
+    """The labelled examples and the vectors kept for them."""
+    from helpdesk_daemon.adapters.embedder import MODEL_NAME
+
+    if database(settings).exists():
+        store = Examples(open_engine(database(settings), readonly=True), SystemClock())
+        if found := store.active():
+            return found, store.vectors(MODEL_NAME)
+    return [Example(n, text, category, "seed") for n, (text, category) in enumerate(starter_rows(), 1)], {}
