@@ -152,7 +152,7 @@ def import_tickets(
     from helpdesk_daemon.adapters.import_examples import run_import
 
     engine, clock = open_store(settings), SystemClock()
-    seed(Examples(engine, clock))
+    seed(Examples(engine, clock), model_folder(settings))
     _, vectors = contents(settings, engine)
     ensure_model(model_folder(settings))
     embedder = OpenVinoEmbedder(model_folder(settings), settings.model.threads)
