@@ -134,7 +134,7 @@ class App:
         self.keepers = [KeepIndex(copy, self.index_lane, settings.index.sync_seconds) for copy in kept]
         self.classifier = Classifier(
             embedder, index, examples, self.model, self.db, settings.model.wait_seconds, refitter_of(settings),
-            settings.model.balance,
+            settings.model.balance, settings.model.trust,
         )  # fmt: skip
         tokens = tokens_of(settings, self.clock, parts.reached)
         self.delivers = self._ways_out(parts, tokens)

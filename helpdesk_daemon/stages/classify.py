@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Embedder, Example, ExampleStore, JudgeMaker, Revision, VectorIndex
 from helpdesk_daemon.triage.judge import Judge, fit
-from helpdesk_daemon.triage.vote import K, Vectors, Vote
+from helpdesk_daemon.triage.vote import K, Vectors, Vote, trust_in
 
 RETRY_SECONDS = 2.0
 STALE = 0.05  # share of the examples that changed since the second opinions were fitted
@@ -74,6 +75,7 @@ class Classifier:
         wait: seconds that mail waits for a model that fails before it goes to triage unclassified.
         maker: fits judges with second opinions; None for the vote alone.
         balance: power of a category's size by which its share is divided, for judges fitted here.
+        trust: weight of examples whose label nobody gave, over 0 to 1.
     """
 
     def __init__(
@@ -86,8 +88,10 @@ class Classifier:
         wait: float = 60.0,
         maker: JudgeMaker | None = None,
         balance: float = 0.0,
+        trust: float = 1.0,
     ) -> None:
         self._bench, self._store, self._maker, self._balance = Bench(embedder, index), store, maker, balance
+        self._trust = trust
         self._model, self._db, self._wait = model, db, wait
         self._revision: Revision | None = None
         self._fitted_at = -1  # number of the latest change that the judge knows
@@ -126,8 +130,10 @@ class Classifier:
         vectors, embedded = await self._vectors(examples, -1)
         if judge is None or judge.centre.shape != vectors.shape[1:]:
             judge = await self._model(
-                votes_only, examples, vectors, self._balance, revision.latest, self._bench.index.takes_centre
-            )
+                votes_only, examples, vectors, self._balance, revision.latest, self._bench.index.takes_centre,
+                self._trust,
+            )  # fmt: skip
+        judge = replace(judge, trust=self._trust)
         await self._model(self._bench.install, examples, vectors, judge)
         self._revision = revision
         self._log.info(
@@ -208,7 +214,9 @@ class Classifier:
             return list(found)
 
 
-def votes_only(examples: Sequence[Example], vectors: Vectors, balance: float, latest: int, centring: bool) -> Judge:
+def votes_only(
+    examples: Sequence[Example], vectors: Vectors, balance: float, latest: int, centring: bool, trust: float = 1.0
+) -> Judge:
     """A judge without second opinions; takes a fraction of a second.
 
     Args:
@@ -217,11 +225,14 @@ def votes_only(examples: Sequence[Example], vectors: Vectors, balance: float, la
         balance: power of a category's size by which its share is divided, 0 to 1.
         latest: number of the latest change, for the version.
         centring: see `triage.judge.fit`.
+        trust: weight of examples whose label nobody gave, over 0 to 1.
     """
     own = np.array([e.source != "seed" for e in examples], dtype=np.bool_)
-    return fit(
-        vectors, [e.category for e in examples], balance=balance, version=f"votes@{latest}", own=own, centring=centring
-    )
+    made = fit(
+        vectors, [e.category for e in examples], balance=balance, version=f"votes@{latest}", own=own,
+        centring=centring, trust=trust_in([e.source for e in examples], trust),
+    )  # fmt: skip
+    return replace(made, trust=trust)
 
 
 def matrix(examples: Sequence[Example], kept: Mapping[int, bytes]) -> Vectors:

@@ -13,7 +13,7 @@ from helpdesk_daemon.triage.heads import Heads
 from helpdesk_daemon.triage.nearest import Floats, Numbers, Vectors, centre_of, centred, nearest
 from helpdesk_daemon.triage.pool import fit_weights, pooled
 from helpdesk_daemon.triage.threshold import NO_CHANCE, Curve, chance_agrees, curve_of
-from helpdesk_daemon.triage.vote import K, Neighbour, Standing, View, Vote, vote_shares
+from helpdesk_daemon.triage.vote import UNSAID, K, Neighbour, Standing, View, Vote, vote_shares
 
 NEIGHBOURS = "neighbours"
 SCOPE_NEAREST = 5
@@ -62,6 +62,7 @@ class Judge:
         calibrator: signs to probability.
         standing: how it did on held-out examples.
         heads: the second opinions, None where the vote is alone.
+        trust: weight of a neighbour whose label nobody gave, over 0 to 1.
     """
 
     categories: tuple[str, ...]
@@ -71,6 +72,7 @@ class Judge:
     calibrator: Calibrator
     standing: Standing
     heads: Heads | None = None
+    trust: float = 1.0
 
     @property
     def version(self) -> str:
@@ -92,7 +94,7 @@ class Judge:
             return [Vote("", 0.0, (), ()) for _ in texts]
         names = (*self.categories, *sorted({n.category for row in found for n in row} - set(self.categories)))
         heads = self.heads.opinions(texts, vectors) if self.heads else {}
-        evidence = _gather(found, names, heads)
+        evidence = _gather(found, names, heads, self.trust)
         shares = pooled(evidence.opinions, self.weights, np.r_[self.tilt, np.zeros(len(names) - len(self.tilt))])
         # A person's word on this very text outweighs what models fitted before it make of its words.
         same = (evidence.cosines.max(axis=1) >= SAME) & (evidence.opinions[0].max(axis=1) >= CLEAR)
@@ -121,18 +123,21 @@ def _view(name: str, names: Sequence[str], shares: Floats) -> View:
     return View(name, names[best], float(shares[best]))
 
 
-def _gather(found: Sequence[Sequence[Neighbour]], names: Sequence[str], heads: Mapping[str, Floats]) -> Evidence:
+def _gather(
+    found: Sequence[Sequence[Neighbour]], names: Sequence[str], heads: Mapping[str, Floats], trust: float
+) -> Evidence:
     """Neighbours and opinions as arrays; what a head does not know yet has no share in it."""
     number = {name: i for i, name in enumerate(names)}
     shape = (len(found), max(map(len, found)))
     similarities, cosines = np.full(shape, -np.inf, dtype=np.float32), np.full(shape, -1, dtype=np.float32)
-    labels = np.zeros(shape, dtype=np.int64)
+    labels, trusted = np.zeros(shape, dtype=np.int64), np.ones(shape)
     for i, row in enumerate(found):
         similarities[i, : len(row)] = [n.similarity for n in row]
         cosines[i, : len(row)] = [n.cosine for n in row]
         labels[i, : len(row)] = [number[n.category] for n in row]
+        trusted[i, : len(row)] = [trust if n.source == UNSAID else 1.0 for n in row]
     opinions = np.zeros((1 + len(heads), len(found), len(names)))
-    opinions[0] = vote_shares(similarities, labels, len(names))
+    opinions[0] = vote_shares(similarities, labels, len(names), trusted)
     for position, shares in enumerate(heads.values(), 1):
         opinions[position, :, : shares.shape[1]] = shares
     return Evidence(similarities, cosines, labels, opinions)
@@ -162,7 +167,7 @@ def signs(evidence: Evidence, shares: Floats) -> Floats:
 def fit(
     vectors: Vectors, labels: Sequence[str], heads: Heads | None = None, opinions: Mapping[str, Floats] | None = None,
     balance: float = 0.0, sample: int = SAMPLE, version: str = "", own: npt.NDArray[np.bool_] | None = None,
-    centring: bool = True,
+    centring: bool = True, trust: Floats | None = None,
 ) -> Judge:  # fmt: skip
     """Fit a judge on examples, each judged by all others.
 
@@ -176,6 +181,7 @@ def fit(
         version: name of this fit.
         own: shape (n,): labels that were given here; where there are 200, only these are held out.
         centring: whether the index can compare examples as seen from their centre.
+        trust: shape (n,): weight of each example in votes, over 0 to 1; None for 1.
     """
     names, numbers = np.unique(np.array(labels, dtype=np.str_), return_inverse=True)
     categories, numbers = tuple(str(n) for n in names), numbers.astype(np.int64)
@@ -186,7 +192,7 @@ def fit(
     if len(held) < 2 or len(vectors) < 2:
         nothing = fit_calibrator(np.zeros((0, 5)), np.zeros(0, dtype=np.bool_))
         return Judge(categories, centre, np.ones(1), tilt, nothing, Standing(version))
-    evidence = leave_one_out(vectors, numbers, centre, held, len(categories), opinions or {})
+    evidence = leave_one_out(vectors, numbers, centre, held, len(categories), opinions or {}, trust)
     truth = numbers[held]
     weights = fit_weights(evidence.opinions, truth) if opinions else np.ones(1)
     shares = pooled(evidence.opinions, weights, tilt)
@@ -210,8 +216,9 @@ def _sample(candidates: Numbers, most: int) -> Numbers:
 
 
 def leave_one_out(
-    vectors: Vectors, labels: Numbers, centre: Vectors, held: Numbers, categories: int, opinions: Mapping[str, Floats]
-) -> Evidence:
+    vectors: Vectors, labels: Numbers, centre: Vectors, held: Numbers, categories: int, opinions: Mapping[str, Floats],
+    trust: Floats | None = None,
+) -> Evidence:  # fmt: skip
     """What the examples say about some of themselves, each without its own label.
 
     Args:
@@ -221,6 +228,7 @@ def leave_one_out(
         held: shape (h,), int64: which to judge.
         categories: how many there are.
         opinions: by name, shape (n, c), of heads that have not seen the example.
+        trust: shape (n,), see `fit`.
     """
     rows, _ = centred(vectors, centre)
     near, similarities = nearest(rows[held], rows, K, held)
@@ -228,7 +236,7 @@ def leave_one_out(
     heads = [o[held] for o in opinions.values()]
     return Evidence(
         similarities, cosines, labels[near],
-        np.stack([vote_shares(similarities, labels[near], categories), *heads]),
+        np.stack([vote_shares(similarities, labels[near], categories, None if trust is None else trust[near]), *heads]),
     )  # fmt: skip
 
 

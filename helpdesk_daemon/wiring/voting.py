@@ -166,7 +166,11 @@ def refitter_of(settings: Settings) -> Refitter | None:
     from helpdesk_daemon.adapters.refit import Refitter
 
     return Refitter(
-        database(settings), settings.data_dir / "judge.npz", settings.model.balance, settings.index.kind == "exact"
+        database(settings),
+        settings.data_dir / "judge.npz",
+        settings.model.balance,
+        settings.index.kind == "exact",
+        settings.model.trust,
     )
 
 
@@ -202,9 +206,9 @@ def explainer_of(settings: Settings, mailbox: str = "") -> Explainer:
     maker = refitter_of(settings)
     judge = maker.load(embedder.name) if maker else None
     judge = judge or votes_only(
-        examples, vectors, settings.model.balance, len(examples), settings.index.kind == "exact"
+        examples, vectors, settings.model.balance, len(examples), settings.index.kind == "exact", settings.model.trust
     )
-    bench.install(examples, vectors, judge)
+    bench.install(examples, vectors, replace(judge, trust=settings.model.trust))
     return Explainer(desks, bench, mailbox)
 
 

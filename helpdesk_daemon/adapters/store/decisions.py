@@ -209,7 +209,7 @@ class Decisions:
             (outbox, [outbox_row(mail, o.arrival or None, now) for o in outcomes for mail in o.outgoing]),
         ):
             insert_rows(connection, table, rows)
-        learned = [learn(connection, o.label, now) for o in outcomes if o.label]
+        learned = [line for o in outcomes if o.label and (line := learn(connection, o.label, now))]
         note(connection, outcomes, now)
         audit.append(connection, [line for o in outcomes for line in o.audit] + learned, now)
 

@@ -242,7 +242,9 @@ examples = Table(
     Column("batch", Integer, nullable=False, default=0, server_default="0"),
     Column("withdrawal", Integer, nullable=False, default=0, server_default="0"),
     Index("examples_changed", "changed"),
-)
+    Index("examples_confirmed", "created_at", sqlite_where=text("source = 'confirmation'"),
+          postgresql_where=text("source = 'confirmation'")),
+)  # fmt: skip
 
 example_imports = Table(
     "example_imports",

@@ -13,6 +13,7 @@ def upgrade() -> None:
     """Add the columns and the table."""
     op.add_column("examples", sa.Column("batch", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("examples", sa.Column("withdrawal", sa.Integer(), nullable=False, server_default="0"))
+    op.create_index("examples_confirmed", "examples", ["created_at"], sqlite_where=sa.text("source = 'confirmation'"))
     op.create_table(
         "example_imports",
         sa.Column("id", sa.Integer(), primary_key=True, autoincrement=True),
