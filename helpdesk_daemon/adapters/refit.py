@@ -19,7 +19,7 @@ from helpdesk_daemon.adapters.judge_file import load_judge, save_judge
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.log import get
-from helpdesk_daemon.triage.judge import Judge
+from helpdesk_daemon.triage.judge import Judge, measure_in
 from helpdesk_daemon.triage.vote import trust_in
 
 TOO_FEW = 3
@@ -90,13 +90,14 @@ def fit_from(database: Path, file: Path, model: str, balance: float, centring: b
     revision = store.revision()
     kept = store.vectors(model)
     examples = [e for e in store.active() if e.id in kept][-MOST:]
-    own = np.array([e.source != "seed" for e in examples], dtype=np.bool_)
+    sources = [e.source for e in examples]
+    own = measure_in(sources)
     if not can_fit([e.category for e in examples if e.source != "seed"]):
         return False
     vectors = np.stack([np.frombuffer(kept[e.id], dtype="<f4") for e in examples]).astype(np.float32)
     texts, labels = [e.text for e in examples], [e.category for e in examples]
     judge = fit_judge(texts, vectors, labels, balance, SAMPLE, f"heads@{revision.latest}", own, centring,
-                      trust_in([e.source for e in examples], trust))  # fmt: skip
+                      trust_in(sources, trust))  # fmt: skip
     save_judge(judge, model, file)
     return True
 

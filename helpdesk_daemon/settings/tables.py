@@ -195,8 +195,8 @@ class ModelTable(Table):
     """Whether heads are fitted once labels suffice, besides the neighbours' vote."""
     balance: float = Field(default=0.0, ge=0, le=1)
     """Power of the class size that votes are divided by: 0.5 or 1 where small categories matter."""
-    confirmation_weight: float = Field(default=0.0, ge=0, le=1)
-    """Over 0: a ticket closed under its category is an example of it, of this weight. 0: only what people say is."""
+    confirmation_weight: float = Field(default=0.2, ge=0, le=1)
+    """A ticket closed under its category is an example of it, of this weight; 0: only what people say is one."""
 
     @property
     def trust(self) -> float:

@@ -14,11 +14,11 @@ from helpdesk_daemon.errors import ConfigError, TransientError
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Embedder, Example, ExampleStore, JudgeMaker, Revision, VectorIndex
-from helpdesk_daemon.triage.judge import Judge, fit
+from helpdesk_daemon.triage.judge import Judge, fit, measure_in
 from helpdesk_daemon.triage.vote import K, Vectors, Vote, trust_in
 
 RETRY_SECONDS = 2.0
-STALE = 0.05  # share of the examples that changed since the second opinions were fitted
+STALE = 0.05  # share of the examples that changed since the judge was fitted
 STALE_AT_LEAST = 50
 FULL_RELOAD = 0.2  # share of changed examples from which on the index is filled anew
 
@@ -151,10 +151,21 @@ class Classifier:
             judge = self._bench.judge
             await self._fill(judge if judge and judge.heads else None)
             return
+        if self._outdated(revision):
+            await self._fill(None)
+            return
         vectors, _ = await self._vectors(changed, known.latest)
         await self._model(self._bench.update, changed, vectors, withdrawn)
         self._revision = revision
         self._log.info("index.updated", changed=len(changed), withdrawn=len(withdrawn), examples=self._bench.count())
+
+    def _outdated(self, revision: Revision) -> bool:
+        """Whether a judge without second opinions, which is quickly made, knows too little of what was labelled."""
+        judge = self._bench.judge
+        if judge is None or judge.heads is not None:
+            return False
+        known = int(judge.version.rpartition("@")[2] or 0)
+        return revision.latest - known >= max(STALE_AT_LEAST, STALE * self._bench.count())
 
     async def _vectors(self, examples: Sequence[Example], since: int) -> tuple[Vectors, int]:
         """Vectors of examples, and how many had to be made; those are kept."""
@@ -227,10 +238,10 @@ def votes_only(
         centring: see `triage.judge.fit`.
         trust: weight of examples whose label nobody gave, over 0 to 1.
     """
-    own = np.array([e.source != "seed" for e in examples], dtype=np.bool_)
+    sources = [e.source for e in examples]
     made = fit(
-        vectors, [e.category for e in examples], balance=balance, version=f"votes@{latest}", own=own,
-        centring=centring, trust=trust_in([e.source for e in examples], trust),
+        vectors, [e.category for e in examples], balance=balance, version=f"votes@{latest}", own=measure_in(sources),
+        centring=centring, trust=trust_in(sources, trust),
     )  # fmt: skip
     return replace(made, trust=trust)
 

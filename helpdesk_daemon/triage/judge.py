@@ -21,7 +21,8 @@ SCOPE_QUANTILE = 0.05
 FEWEST_IN_CATEGORY = 20  # a category with fewer examples is only suggested
 SAME = 0.98  # cosine from which on a labelled text is the same as the mail's: its label decides
 CLEAR = 0.8  # share its label then has, unless the same text was labelled otherwise, too
-ENOUGH_OWN = 200  # labels from here: with so many, those that were shipped are no measure of success
+ENOUGH_OWN = 200  # labels from here: with so many, those that were shipped tell nothing about confidence
+ENOUGH_TO_MEASURE = 50  # labels from here: with so many, only these say from which confidence on enough is right
 SAMPLE = 2_000  # held-out examples a fit looks at; more cost time and say the same
 FOLDS = 5
 SEED = 5
@@ -179,7 +180,8 @@ def fit(
         balance: power of the category's size by which its share is divided, 0 to 1.
         sample: how many examples are held out, at most.
         version: name of this fit.
-        own: shape (n,): labels that were given here; where there are 200, only these are held out.
+        own: shape (n,): labels that were given here; where there are 50, the threshold is found on these alone, where
+            there are 200, the confidence, too.
         centring: whether the index can compare examples as seen from their centre.
         trust: shape (n,): weight of each example in votes, over 0 to 1; None for 1.
     """
@@ -201,11 +203,24 @@ def fit(
     seen = signs(evidence, shares)
     standing = Standing(
         version=version,
-        curve=_curve(seen, right, evidence.scope, np.bincount(numbers)[guesses]),
+        curve=_curve(seen, right, evidence.scope, np.bincount(numbers)[guesses], _counting(own, held)),
         scope_floor=float(np.quantile(evidence.scope, SCOPE_QUANTILE)),
         signal=chance_agrees(guesses, truth) < NO_CHANCE,
     )
     return Judge(categories, centre, weights, tilt, fit_calibrator(seen, right), standing, heads)
+
+
+def measure_in(sources: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which examples show how well mail is judged here, shape (n,): all that were labelled here, or none for all.
+
+    Corrections alone are no measure: as only what was judged wrong is corrected, nothing seems to have been right.
+
+    Args:
+        sources: where the labels of n examples come from.
+    """
+    own = np.array([source != "seed" for source in sources], dtype=np.bool_)
+    fair = sum(source not in ("seed", "correction") for source in sources)
+    return own if fair >= ENOUGH_TO_MEASURE else np.zeros_like(own)
 
 
 def _sample(candidates: Numbers, most: int) -> Numbers:
@@ -240,14 +255,23 @@ def leave_one_out(
     )  # fmt: skip
 
 
-def _curve(seen: Floats, right: npt.NDArray[np.bool_], scope: Floats, support: Numbers) -> Curve:
+def _counting(own: npt.NDArray[np.bool_] | None, held: Numbers) -> npt.NDArray[np.bool_]:
+    """Which held-out examples are successes and failures of this house, shape (h,)."""
+    if own is None or own[held].sum() < ENOUGH_TO_MEASURE:
+        return np.ones(len(held), dtype=np.bool_)
+    return own[held]
+
+
+def _curve(
+    seen: Floats, right: npt.NDArray[np.bool_], scope: Floats, support: Numbers, counting: npt.NDArray[np.bool_]
+) -> Curve:
     """Successes by confidence, where a fold's confidence comes from the other folds and nothing else holds it back."""
     confidences = np.zeros(len(right))
     fold = np.random.default_rng(SEED).permutation(len(right)) % FOLDS
     for number in range(FOLDS):
         test = fold == number
         confidences[test] = fit_calibrator(seen[~test], right[~test])(seen[test])
-    free = (scope >= np.quantile(scope, SCOPE_QUANTILE)) & (support >= FEWEST_IN_CATEGORY)
+    free = (scope >= np.quantile(scope, SCOPE_QUANTILE)) & (support >= FEWEST_IN_CATEGORY) & counting
     return curve_of(confidences[free], right[free])
 
 
