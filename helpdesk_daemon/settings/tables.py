@@ -185,6 +185,14 @@ class RetentionTable(Table):
 class ModelTable(Table):
     """`[model]`: the embedder."""
 
+    name: str = Field(default="all-MiniLM-L6-v2", min_length=1)
+    """What decisions and vectors are marked with; another one makes all vectors anew."""
+    weights: Path | None = None
+    """Folder of another sentence-transformers model with mean pooling, exported once; unset: the shipped one."""
+    prefix: str = ""
+    """Put before every text, as some models were trained: `query: ` for multilingual-e5."""
+    languages: tuple[str, ...] = ("en",)
+    """What the model was made for; mail in others is sorted only by examples in them. []: all."""
     folder: Path | None = None
     """Where the exported model is; unset: where `make setup` put it, else `data_dir/model`."""
     threads: int = Field(default=0, ge=0)

@@ -105,6 +105,11 @@ class Classifier:
         return self._bench.embedder.name
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """ISO 639-1 codes of what the model was made for; none for all."""
+        return self._bench.embedder.languages
+
+    @property
     def index(self) -> VectorIndex:
         """What finds neighbours."""
         return self._bench.index

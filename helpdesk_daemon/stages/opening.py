@@ -46,6 +46,7 @@ def open_ticket(case: Case, voted: Vote | None) -> Outcome:
     whole = _keep_whole(case)
     to_triage = screening.reason if screening.to_triage else whole
     decision = decide(message, voted, desk.routing, to_triage, desk.model)
+    decision = replace(decision, language=message.language)
     if decision.ignore:
         return case.outcome("ignored", f"rule {decision.set_by['action']}")
     if screening.kind == Kind.AUTO_REPLY:
@@ -118,7 +119,7 @@ def _decided(ticket: Ticket, decision: Decision, withheld: str) -> tuple[Audit, 
         "department": ticket.department, "priority": ticket.priority.value, "sla_hours": ticket.sla_hours,
         "rule": decision.rule, "neighbours": [n.example for n in decision.neighbours], "model": decision.model,
         "judge": decision.judge, "views": {v.name: [v.category, round(v.share, 4)] for v in decision.views},
-        "rules_version": decision.rules_version,
+        "rules_version": decision.rules_version, "language": decision.language,
     }  # fmt: skip
     decided = Audit("ticket.decided", detail, ticket.id)
     if not withheld:

@@ -34,6 +34,7 @@ class Decision:
         model: name of the embedding model and runtime.
         judge: version of the judge.
         rules_version: digest of routing.toml.
+        language: ISO 639-1 code of the mail, empty when unknown.
     """
 
     category: str
@@ -53,6 +54,7 @@ class Decision:
     model: str = ""
     judge: str = ""
     rules_version: str = ""
+    language: str = ""
 
     @property
     def because(self) -> tuple[Neighbour, ...]:
@@ -93,6 +95,8 @@ def doubt_of(voted: Vote, target: float) -> str:
         return "the examples do not show what their labels mean: guesses would be as good"
     if voted.same:
         return ""
+    if voted.foreign:
+        return f"written in {voted.foreign}, which neither the model nor the nearest examples are made for"
     if voted.scope < standing.scope_floor:
         return f"like no example: {voted.scope:.2f} alike, where {standing.scope_floor:.2f} is the least usual"
     if voted.support < FEWEST_IN_CATEGORY:

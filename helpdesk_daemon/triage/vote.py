@@ -80,6 +80,7 @@ class Vote:
         support: how many examples the category has.
         standing: of the judge, None where none was fitted.
         same: an example has the same text, and its label is not disputed.
+        foreign: language that neither the model nor the nearest examples know; empty for none.
     """
 
     category: str
@@ -91,6 +92,7 @@ class Vote:
     support: int = 0
     standing: Standing | None = None
     same: bool = False
+    foreign: str = ""
 
 
 def vote_shares(

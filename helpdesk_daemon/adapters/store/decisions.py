@@ -296,5 +296,5 @@ def _decision_row(o: Outcome, now: Any) -> dict[str, Any]:
         "tags": json.dumps(d.tags), "rule": d.rule, "set_by": json.dumps(dict(d.set_by)),
         "neighbours": json.dumps(neighbours), "model": d.model, "judge": d.judge,
         "views": json.dumps([{"view": v.name, "category": v.category, "share": round(v.share, 4)} for v in d.views]),
-        "rules_version": d.rules_version,
+        "rules_version": d.rules_version, "language": d.language,
     }  # fmt: skip

@@ -191,6 +191,7 @@ decisions = Table(
     Column("judge", Text, nullable=False, default="", server_default=""),
     Column("views", Text, nullable=False, default="[]", server_default="[]"),
     Column("rules_version", String(64), nullable=False),
+    Column("language", String(8), nullable=False, default="", server_default=""),
     Index("decisions_ticket", "ticket"),
 )
 
