@@ -14,7 +14,7 @@ from helpdesk_daemon.ports import Audit, Outcome
 from helpdesk_daemon.stages.case import Case, Desk
 from helpdesk_daemon.stages.thread import mentioned
 from helpdesk_daemon.tickets.sla import due_at
-from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
+from helpdesk_daemon.tickets.ticket import State, Ticket
 from helpdesk_daemon.tickets.tracking import read_tracking_id
 from helpdesk_daemon.triage.decide import Decision, decide
 from helpdesk_daemon.triage.terms import calendar_of
@@ -45,12 +45,10 @@ def open_ticket(case: Case, voted: Vote | None) -> Outcome:
     desk, message, screening = case.desk, case.message, case.screening
     whole = _keep_whole(case)
     to_triage = screening.reason if screening.to_triage else whole
-    decision = decide(message, voted, desk.routing, to_triage, desk.model)
-    decision = replace(decision, language=message.language)
+    decision = decide(message, voted, desk.routing, to_triage, desk.model, screening.kind == Kind.AUTO_REPLY)
+    basis = replace(decision.basis, mailbox=desk.mailbox) if decision.basis else None
     if decision.ignore:
-        return case.outcome("ignored", f"rule {decision.set_by['action']}")
-    if screening.kind == Kind.AUTO_REPLY:
-        decision = replace(decision, priority=Priority.LOW)
+        return case.outcome("ignored", f"rule {decision.set_by['action']}", basis=basis)
     ticket = _ticket(case, decision)
     forward = desk.composer.forward(ticket, message, decision, case.now, case.arrival.raw if whole else b"")
     ticket = replace(ticket, forward_id=forward.message_id)
@@ -63,7 +61,7 @@ def open_ticket(case: Case, voted: Vote | None) -> Outcome:
     return case.outcome(
         "ticket", screening.reason, ticket=ticket.id, opened=ticket, participants=people, decision=decision,
         message=case.stored(ticket.id, "request"), outgoing=tuple(outgoing), buckets=buckets, breaker=breaker,
-        audit=_decided(ticket, decision, withheld),
+        basis=basis, audit=_decided(ticket, decision, withheld, message.language),
     )  # fmt: skip
 
 
@@ -112,14 +110,14 @@ def _may_acknowledge(case: Case, ticket: Ticket, decision: Decision) -> tuple[di
     return buckets, breaker, f"limit of automatic mail reached ({empty.partition(':')[0]})" if empty else ""
 
 
-def _decided(ticket: Ticket, decision: Decision, withheld: str) -> tuple[Audit, ...]:
+def _decided(ticket: Ticket, decision: Decision, withheld: str, language: str) -> tuple[Audit, ...]:
     detail = {
         "category": decision.category, "confidence": round(decision.confidence, 4),
         "needs_review": decision.needs_review, "review_reason": decision.review_reason,
         "department": ticket.department, "priority": ticket.priority.value, "sla_hours": ticket.sla_hours,
         "rule": decision.rule, "neighbours": [n.example for n in decision.neighbours], "model": decision.model,
         "judge": decision.judge, "views": {v.name: [v.category, round(v.share, 4)] for v in decision.views},
-        "rules_version": decision.rules_version, "language": decision.language,
+        "rules_version": decision.rules_version, "language": language,
     }  # fmt: skip
     decided = Audit("ticket.decided", detail, ticket.id)
     if not withheld:

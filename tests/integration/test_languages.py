@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import re
+from dataclasses import replace
 from email.policy import default
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import pytest
 from helpdesk_daemon.adapters.language import language_of
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.stages.languages import reserve
-from helpdesk_daemon.triage.vote import Neighbour, Vote
+from helpdesk_daemon.triage.decide import doubt_of, earned_by
+from helpdesk_daemon.triage.threshold import Curve
+from helpdesk_daemon.triage.vote import Neighbour, Standing, Vote
 from tests.harness.world import rows, write_settings
 from tests.integration.conftest import daemon
 
@@ -77,6 +80,10 @@ def test_a_vote_by_examples_in_the_language_stands() -> None:
     few = reserve(vote(german, english, german, english, english, german), "de", ("en",), language_of)
     assert few is not None
     assert few.foreign == "de"
+    sure = replace(few, standing=Standing(curve=Curve((0.5,) * 40, (True,) * 40)), support=99)
+    assert "written in de" in doubt_of(sure, 0.5)
+    assert earned_by(sure) == 0.0, "no rules tried later find it sure either"
+    assert earned_by(replace(sure, foreign="")) > 0.5
     for language, spoken in (("", ("en",)), ("en", ("en",)), ("de", ())):
         assert reserve(few, language, spoken, language_of) is few
     assert reserve(None, "de", ("en",), language_of) is None
