@@ -262,7 +262,7 @@ def test_a_rule_asks_for_the_language_that_was_told(tmp_path: Path, sink: Sink) 
     deliver(tmp_path / "inbox", b"From: a@x.example\r\nSubject: Hilfe\r\n\r\nDer Drucker druckt nicht.\r\n")
     deliver(tmp_path / "inbox", b"From: b@x.example\r\nSubject: Help\r\n\r\nThe printer prints nothing.\r\n")
     with daemon(settings) as (app, runner):
-        app.decide._language = lambda text: "de" if "Der " in text else "en"
+        app.decide._language_of = lambda text: "de" if "Der " in text else "en"
         runner.run(app.once())
     found = rows(tmp_path, "select t.tags, v.language from tickets t join arrivals a on a.ticket = t.id "
                  "join votes v on v.arrival = a.id order by a.id")  # fmt: skip
