@@ -17,7 +17,9 @@ Comparisons are fair to a reader of mail rather than to the bytes:
   `reply_contains` is missing, and the share is taken over these lines;
 - a bounce is what screening calls one; recipients are compared as sets; without `failed_recipients_source` they come
   from the source's own tests; a non-bounce is every entry that is not of kind bounce and not said to be one, except
-  those of kind parse, where nobody looked;
+  those of kind parse, where nobody looked; where the manifest says that none is one, but also (`oracle`) that both of
+  two other programs read out of it whom it did not reach, the label is disputed and the entry counts in a row of its
+  own: a test of a spam filter calls a real delivery report "no bounce" when it wants it let through;
 - times are of the processor, so that a busy machine fails nobody;
 - ham is `is_spam: false` or kind normal, and is kept from its ticket when screening opens none.
 
@@ -288,11 +290,28 @@ def bounce_seen(f: Found) -> Judgement:
     return yes(f.screening.kind == Kind.BOUNCE, "bounce", f"{f.screening.row}: {f.screening.reason}")
 
 
-def no_false_bounce(f: Found) -> Judgement:
-    """What is no bounce is not taken for one."""
-    if f.entry["kind"] in ("bounce", "parse") or f.expected.get("is_bounce"):
+def disputed(f: Found) -> bool:
+    """Whether an entry is said to be no bounce, while both other programs name the same address it did not reach."""
+    oracle = f.entry.get("oracle", {})
+    one = {found["recipient"] for found in oracle.get("sisimai") or ()}
+    other = {address for found in (oracle.get("flufl") or {}).values() for address in found}
+    return f.entry["kind"] == "normal" and bool(one & other)
+
+
+def _no_bounce(f: Found, in_dispute: bool) -> Judgement:
+    if f.entry["kind"] in ("bounce", "parse") or f.expected.get("is_bounce") or disputed(f) != in_dispute:
         return NOTHING
     return yes(f.screening.kind != Kind.BOUNCE, "no bounce", f"{f.screening.row}: {f.screening.reason}")
+
+
+def no_false_bounce(f: Found) -> Judgement:
+    """What is no bounce is not taken for one."""
+    return _no_bounce(f, in_dispute=False)
+
+
+def no_false_bounce_disputed(f: Found) -> Judgement:
+    """The same of entries that other programs call a bounce."""
+    return _no_bounce(f, in_dispute=True)
 
 
 def auto_seen(f: Found) -> Judgement:
@@ -311,7 +330,7 @@ def auto_false(f: Found) -> Judgement:
 
 def ham_kept(f: Found) -> Judgement:
     """Ordinary mail may open its ticket."""
-    if f.entry["kind"] != "normal" or f.expected.get("is_auto"):
+    if f.entry["kind"] != "normal" or f.expected.get("is_auto") or disputed(f):
         return NOTHING
     return yes(f.screening.ticket, "ticket", f"{f.screening.row}: {f.screening.reason}")
 
@@ -334,6 +353,7 @@ def metrics() -> list[Metric]:
         Metric("failed recipients, agreed", recipients_agreed),
         Metric("bounces seen", bounce_seen),
         Metric("no false bounce", no_false_bounce, 0.998),
+        Metric("no false bounce, disputed", no_false_bounce_disputed),
         Metric("auto-replies seen", auto_seen, 0.95),
         Metric("no false auto-reply", auto_false),
         Metric("ham becomes a ticket", ham_kept, 0.999),
