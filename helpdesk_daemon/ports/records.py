@@ -10,7 +10,7 @@ from typing import Any
 from helpdesk_daemon.outgoing.limits import Bucket
 from helpdesk_daemon.outgoing.message import Outgoing
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
-from helpdesk_daemon.triage.decide import Decision
+from helpdesk_daemon.triage.decide import Basis, Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,7 @@ class Outcome:
         participants: addresses that take part in the new ticket.
         change: what changes on an existing ticket.
         decision: how the ticket is routed from now on.
+        basis: what was known before any rule looked, where rules were asked.
         actor: who decided.
         label: an example that the decision is for later ones.
         message: the mail as kept on its ticket.
@@ -158,6 +159,7 @@ class Outcome:
     participants: tuple[str, ...] = ()
     change: Change | None = None
     decision: Decision | None = None
+    basis: Basis | None = None
     actor: str = "daemon"
     label: Label | None = None
     message: Stored | None = None
