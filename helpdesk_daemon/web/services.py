@@ -137,4 +137,4 @@ class Services:
         """End the threads."""
         self.look.close()
         self.keep.close()
-        self.console.prove.close()
+        self.console.close()
