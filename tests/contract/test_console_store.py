@@ -66,9 +66,10 @@ def test_each_list_is_read_by_an_index(db: Database, wanted: Select[object], ind
 
 
 def test_review_goes_from_the_oldest_to_the_newest(db: Database, desk: ConsoleTickets) -> None:
-    for number, changes in enumerate(
-        ({}, {"needs_review": True}, {"needs_review": True}, {"needs_review": True, "state": "closed"}), 1
-    ):
+    rows: list[dict[str, object]] = [
+        {}, {"needs_review": True}, {"needs_review": True}, {"needs_review": True, "state": "closed"},
+    ]  # fmt: skip
+    for number, changes in enumerate(rows, 1):
         made = ticket(number, created_at=START - timedelta(hours=number))
         db.open_ticket(number, opened=made)
         for name, value in changes.items():
