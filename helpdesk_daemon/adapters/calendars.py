@@ -28,6 +28,7 @@ def _as_list(value: object) -> object:
 
 
 Shifts = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
+Days = Annotated[list[date | str], BeforeValidator(_as_list, json_schema_input_type=date | str | list[date | str])]
 
 
 class CalendarTable(BaseModel):
@@ -36,12 +37,8 @@ class CalendarTable(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     zone: str
-    hours: dict[str, Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]] | None = (
-        None
-    )
-    holidays: Annotated[
-        list[date | str], BeforeValidator(_as_list, json_schema_input_type=date | str | list[date | str])
-    ] = []
+    hours: dict[str, Shifts] | None = None
+    holidays: Days = []
     country: str = ""
     region: str = ""
 

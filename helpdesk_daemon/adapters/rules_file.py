@@ -24,7 +24,7 @@ from helpdesk_daemon.adapters.rules_tables import (
     TriageTable,
     WhenTable,
 )
-from helpdesk_daemon.adapters.toml_lines import TOML_SAYS, line_of
+from helpdesk_daemon.adapters.toml_lines import line_of, line_said
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.mail.message import Address, Attachment, Headers
 from helpdesk_daemon.tickets.calendar import ALWAYS
@@ -87,8 +87,7 @@ def read_rules(content: bytes, file: str, polled: frozenset[str] = frozenset()) 
     try:
         tables = parse_toml(content, file)
     except ConfigError as error:
-        said = TOML_SAYS.search(error.problem)
-        return [_finding(error).at(int(said[1]) if said else 0, text)]
+        return [_finding(error).at(line_said(error.problem, text), text)]
     try:
         return _Reader(file, RulesFile.model_validate(tables), polled).routing(content)
     except ValidationError as error:

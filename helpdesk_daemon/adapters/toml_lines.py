@@ -10,8 +10,14 @@ PART = r"""(?:"[^"]*"|'[^']*'|[\w-]+)"""
 DOTTED = rf"{PART}(?:\s*\.\s*{PART})*"
 HEADER = re.compile(rf"\s*(\[\[?)\s*({DOTTED})\s*\]")
 KEY = re.compile(rf"\s*({DOTTED})\s*=")
-TOML_SAYS = re.compile(r"\(at line (\d+)")
+TOML_SAYS = re.compile(r"\(at (?:line (\d+)|end of document)")
 Steps = tuple[str, ...]
+
+
+def line_said(problem: str, text: str) -> int:
+    """The line that the TOML reader names; 0 when it names none."""
+    said = TOML_SAYS.search(problem)
+    return 0 if said is None else int(said[1]) if said[1] else len(text.splitlines())
 
 
 def line_of(text: str, steps: Sequence[str]) -> int:
