@@ -30,9 +30,15 @@ class Revision:
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors. Blocking: one thread owns it."""
+    """Turns texts into vectors. Blocking: one thread owns it.
+
+    Attributes:
+        name: of the model; vectors of different names are not compared.
+        languages: ISO 639-1 codes of what it was made for; none for all.
+    """
 
     name: str
+    languages: tuple[str, ...]
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed texts.

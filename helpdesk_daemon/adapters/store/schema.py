@@ -198,6 +198,7 @@ decisions = Table(
     Column("judge", Text, nullable=False, default="", server_default=""),
     Column("views", Text, nullable=False, default="[]", server_default="[]"),
     Column("rules_version", String(64), nullable=False),
+    Column("language", String(8), nullable=False, default="", server_default=""),
     Index("decisions_ticket", "ticket"),
 )
 
@@ -272,7 +273,9 @@ examples = Table(
     Column("batch", Integer, nullable=False, default=0, server_default="0"),
     Column("withdrawal", Integer, nullable=False, default=0, server_default="0"),
     Index("examples_changed", "changed"),
-)
+    Index("examples_confirmed", "created_at", sqlite_where=text("source = 'confirmation'"),
+          postgresql_where=text("source = 'confirmation'")),
+)  # fmt: skip
 
 example_imports = Table(
     "example_imports",
