@@ -138,6 +138,13 @@ tickets = Table(
     Index("tickets_category_page", "category", "created_at", "id"),
     Index("tickets_department_page", "department", "created_at", "id"),
     Index("tickets_priority_page", "priority", "created_at", "id"),
+    Index(
+        "tickets_review_page",
+        "created_at",
+        "id",
+        sqlite_where=text("needs_review = 1 and state <> 'closed'"),
+        postgresql_where=text("needs_review and state <> 'closed'"),
+    ),
 )
 
 participants = Table(
@@ -415,6 +422,28 @@ api_tokens = Table(
     Column("created_at", Moment, nullable=False),
     Column("created_by", Text, nullable=False, default=""),
     Column("revoked_at", Moment),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("email", String(320), nullable=False, unique=True),
+    Column("role", String(10), nullable=False),
+    Column("password", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", Text, nullable=False, default=""),
+    sqlite_autoincrement=True,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("user", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Index("sessions_user", "user"),
 )
 
 submissions = Table(
