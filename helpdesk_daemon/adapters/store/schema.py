@@ -68,6 +68,8 @@ class Words(TypeDecorator[tuple[str, ...]]):
 
 
 metadata = MetaData()
+UNANSWERED = "first_answer_at is null and state in ('new', 'open')"
+BY_PEOPLE, BY_DAEMON = "actor <> 'daemon'", "actor = 'daemon'"
 
 arrivals = Table(
     "arrivals",
@@ -138,7 +140,10 @@ tickets = Table(
     Index("tickets_category_page", "category", "created_at", "id"),
     Index("tickets_department_page", "department", "created_at", "id"),
     Index("tickets_priority_page", "priority", "created_at", "id"),
-)
+    Index("tickets_unanswered", "due_at", "department", "id", sqlite_where=text(UNANSWERED),
+          postgresql_where=text(UNANSWERED)),
+    Index("tickets_review", "state", sqlite_where=text("needs_review = 1"), postgresql_where=text("needs_review = 1")),
+)  # fmt: skip
 
 participants = Table(
     "participants",
@@ -192,7 +197,10 @@ decisions = Table(
     Column("views", Text, nullable=False, default="[]", server_default="[]"),
     Column("rules_version", String(64), nullable=False),
     Index("decisions_ticket", "ticket"),
-)
+    Index("decisions_by_people", "at", sqlite_where=text(BY_PEOPLE), postgresql_where=text(BY_PEOPLE)),
+    Index("decisions_confidence", "confidence", "ticket", sqlite_where=text(BY_DAEMON),
+          postgresql_where=text(BY_DAEMON)),
+)  # fmt: skip
 
 outbox = Table(
     "outbox",
@@ -270,6 +278,17 @@ index_entries = Table(
     Column("example", Integer, primary_key=True, autoincrement=False),
     Column("digest", LargeBinary, nullable=False),
     Column("sent_at", Moment),
+)
+
+hourly = Table(
+    "hourly",
+    metadata,
+    Column("what", String(10), primary_key=True),
+    Column("hour", String(13), primary_key=True),
+    Column("department", String(200), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("count", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 cursors = Table(
