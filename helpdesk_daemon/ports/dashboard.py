@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-BANDS = 20  # of confidence, each a twentieth wide
+BANDS = 20  # of confidence, equally wide
+SOON = timedelta(hours=4)  # a promise that ends within these is about to break
 
 Row = Mapping[str, Any]
 
@@ -20,7 +21,7 @@ class Count:
         since: its beginning, UTC.
         until: its end.
         tickets: received in it.
-        review: of them, those that wait for a person's look or were doubted and not yet looked at.
+        review: of them, those that nobody has looked at who should.
         kept: of them, those answered in time.
         missed: of them, those not answered in time.
     """
@@ -43,7 +44,7 @@ class Group:
         review: of them, those to review.
         kept: of them, those answered in time.
         missed: of them, those not answered in time.
-        soon: whenever received, unanswered and due within the hours that count as soon.
+        soon: whenever received, unanswered and due within `SOON`.
         overdue: whenever received, unanswered and past their time.
     """
 

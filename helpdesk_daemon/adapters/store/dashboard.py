@@ -24,9 +24,8 @@ from helpdesk_daemon.adapters.store.schema import (
     outbox,
     tickets,
 )
-from helpdesk_daemon.ports.dashboard import BANDS, Count, Group, Picture, Row
+from helpdesk_daemon.ports.dashboard import BANDS, SOON, Count, Group, Picture, Row
 
-SOON = timedelta(hours=4)  # a promise that ends within these is about to break
 NEXT = 6  # tickets named that are due next
 WEEK = 7
 TROUBLES = 20  # incidents named
