@@ -31,6 +31,7 @@ COMMANDS = {
     "audit": "audit:audit",
     "web": "web:web",
     "tokens": "tokens:tokens",
+    "users": "users:users",
     "keys": "keys:keys",
     "erase": "erase:erase",
     "backup": "backup:backup",

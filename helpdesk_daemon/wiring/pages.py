@@ -18,6 +18,7 @@ from helpdesk_daemon.wiring.places import database
 
 if TYPE_CHECKING:
     from helpdesk_daemon.stages.desks import Desks
+    from helpdesk_daemon.web.console import Console
     from helpdesk_daemon.web.server import Web
 
 
@@ -43,6 +44,19 @@ def orders_of(engine: Engine, clock: Clock, desks: Callable[[], Desks]) -> Order
     return carry_out
 
 
+def console_of(settings: Settings, engine: Engine, looking: Engine, clock: Clock) -> Console:
+    """What the pages behind the sign-in work with."""
+    from helpdesk_daemon.adapters.store.users import Sessions, Users
+    from helpdesk_daemon.adapters.store.waiting import waiting
+    from helpdesk_daemon.lanes import Lane
+    from helpdesk_daemon.web.console import Console
+
+    return Console(
+        sign_in=Sessions(engine, looking, clock), accounts=Users(engine, clock), prove=Lane("web-prove"),
+        waiting=lambda: waiting(looking),
+    )  # fmt: skip
+
+
 def web_of(
     settings: Settings, engine: Engine, clock: Clock, signer: Signer, desks: Callable[[], Desks],
     wake: Callable[[], None],
@@ -64,7 +78,8 @@ def web_of(
         return desks().of(ticket.mailbox).composer.link(ticket, recipient, url, clock.now())
 
     table, first = settings.web, settings.mailbox[0].identity
-    reads = WebReads(open_engine(database(settings), readonly=True))
+    looking = open_engine(database(settings), readonly=True)
+    reads = WebReads(looking)
     services = Services(
         reading=reads, tokens=reads, writing=WebWrites(engine, clock, desks().first.limits.mail, link),
         look=Lane("web-look"), keep=Lane("web-keep"), clock=clock, signer=signer,
@@ -73,6 +88,6 @@ def web_of(
         name=first.name, wake=wake, orders=orders_of(engine, clock, desks),
         terms=Terms(table.base_url, table.open_submit, table.submissions_hourly, table.requests_minutely,
                     table.token_requests_minutely, int(table.attachments_mb * 1_000_000)),
-        gate=Gate(clock),
+        gate=Gate(clock), console=console_of(settings, engine, looking, clock),
     )  # fmt: skip
     return Web(services, table.host, table.port, table.proxies)

@@ -24,6 +24,7 @@ from helpdesk_daemon.adapters.store.schema import (
     outbox,
     tickets,
 )
+from helpdesk_daemon.adapters.store.waiting import IN_REVIEW
 from helpdesk_daemon.ports.dashboard import BANDS, SOON, Count, Group, Picture, Row
 
 NEXT = 6  # tickets named that are due next
@@ -157,7 +158,7 @@ def _bands(connection: Connection, since: datetime) -> dict[str, list[int]]:
 
 
 def _reviewing(connection: Connection) -> int:
-    wanted = select(func.count()).select_from(tickets).where(text("needs_review = 1"), tickets.c.state != "closed")
+    wanted = select(func.count()).select_from(tickets).where(IN_REVIEW)
     return connection.execute(wanted).scalar_one()
 
 

@@ -142,7 +142,13 @@ tickets = Table(
     Index("tickets_priority_page", "priority", "created_at", "id"),
     Index("tickets_unanswered", "due_at", "department", "id", sqlite_where=text(UNANSWERED),
           postgresql_where=text(UNANSWERED)),
-    Index("tickets_review", "state", sqlite_where=text("needs_review = 1"), postgresql_where=text("needs_review = 1")),
+    Index(
+        "tickets_review_page",
+        "created_at",
+        "id",
+        sqlite_where=text("needs_review = 1 and state <> 'closed'"),
+        postgresql_where=text("needs_review and state <> 'closed'"),
+    ),
 )  # fmt: skip
 
 participants = Table(
@@ -389,6 +395,28 @@ api_tokens = Table(
     Column("created_at", Moment, nullable=False),
     Column("created_by", Text, nullable=False, default=""),
     Column("revoked_at", Moment),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("email", String(320), nullable=False, unique=True),
+    Column("role", String(10), nullable=False),
+    Column("password", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", Text, nullable=False, default=""),
+    sqlite_autoincrement=True,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("user", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Index("sessions_user", "user"),
 )
 
 submissions = Table(

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020"
-down_revision = "0015"
+down_revision = "0018"
 
 # By the hour in which the ticket was received: `ticket` and `review`, by department and category; `kept` and `missed`
 # promises, by department. By the day: `sure` and `doubted`, the daemon's decisions by twentieth of confidence.
@@ -70,7 +70,6 @@ def upgrade() -> None:
     for name, table, columns, rows in (
         ("tickets_unanswered", "tickets", ["due_at", "department", "id"],
          "first_answer_at is null and state in ('new', 'open')"),
-        ("tickets_review", "tickets", ["state"], "needs_review = 1"),
         ("decisions_by_people", "decisions", ["at"], "actor <> 'daemon'"),
         ("decisions_confidence", "decisions", ["confidence", "ticket"], "actor = 'daemon'"),
         ("sla_response", "sla", ["response", "ticket"], "response in ('kept', 'missed')"),

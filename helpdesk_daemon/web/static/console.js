@@ -1,0 +1,2 @@
+// What makes the console quicker; every page works without it.
+"use strict";
