@@ -126,7 +126,7 @@ class App:
         self.desks = desks_of(settings, routings, self.signer)
         self.db, self.work, self.model = Lane("db"), Lane("work"), Lane("model")
         examples = Examples(self.engine, self.clock)
-        seed(examples)
+        seed(examples, model_folder(settings))
         embedder = parts.embedder or OpenVinoEmbedder(model_folder(settings), settings.model.threads)
         index = parts.index or index_of(settings, self.engine, self.clock)
         self.index_lane = Lane("index")
