@@ -79,6 +79,7 @@ class Vote:
         support: how many examples the category has.
         standing: of the judge, None where none was fitted.
         same: an example has the same text, and its label is not disputed.
+        vector: the mail's embedding, shape (d,), float32, L2-normalised; None where nobody kept it.
     """
 
     category: str
@@ -90,6 +91,7 @@ class Vote:
     support: int = 0
     standing: Standing | None = None
     same: bool = False
+    vector: Vectors | None = field(default=None, compare=False, repr=False)
 
 
 def vote_shares(similarities: Sequence[Sequence[float]] | Vectors, labels: Numbers, categories: int) -> Floats:
