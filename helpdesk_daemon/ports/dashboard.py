@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from helpdesk_daemon.ports.watching import Accuracy
+
 BANDS = 20  # of confidence, equally wide
 SOON = timedelta(hours=4)  # a promise that ends within these is about to break
 
@@ -103,10 +105,13 @@ class Picture:
 
 
 class DashboardReading(Protocol):
-    """What the dashboard reads. Neither waits for the daemon; either may raise StoreError."""
+    """What the dashboard reads. None of it waits for the daemon; any may raise StoreError."""
 
     def mark(self) -> Any:
         """Something that differs once anything has happened that the dashboard shows; costs next to nothing."""
 
     def picture(self, now: datetime, days: int) -> Picture:
         """The picture of this moment and the last days."""
+
+    def accuracy(self, now: datetime) -> Accuracy:
+        """How well routing goes; dearer than a picture, and slow to change."""

@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from helpdesk_daemon.ports.dashboard import BANDS, SOON, Count, Group, Picture
+from helpdesk_daemon.ports.watching import Accuracy
 from helpdesk_daemon.web.charts import Bars, bars, shade
 
 SPANS = {1: "Today", 7: "7 days", 30: "30 days"}
-PARTS = ("stamp", "alerts", "tiles", "volume", "departments", "categories", "due", "promises", "confidence", "week",
+PARTS = ("stamp", "alerts", "tiles", "volume", "departments", "categories", "due", "promises", "confidence", "accuracy", "crowds", "week",
          "queue", "mailboxes")  # fmt: skip
 LIST = "/admin/tickets/"
 NEED_A_PERSON = ("failed", "ambiguous", "held")
@@ -64,11 +65,11 @@ def to_list(**filters: Any) -> str:
     return f"{LIST}?{urlencode(words, safe=':')}" if words else LIST
 
 
-def view(picture: Picture) -> dict[str, Any]:
+def view(picture: Picture, accuracy: Accuracy) -> dict[str, Any]:
     """Everything the templates of the dashboard show."""
     span = {"from_": picture.since}
     return {
-        "p": picture, "days": picture.days, "span": SPANS[picture.days], "spans": SPANS, "tiles": tiles(picture),
+        "p": picture, "a": accuracy, "days": picture.days, "span": SPANS[picture.days], "spans": SPANS, "tiles": tiles(picture),
         "volume": volume(picture), "promises": promises(picture), "confidence": confidence(picture),
         "week": week(picture), "most_in_hour": max(max(day) for day in picture.week),
         "departments": [_group(group, "department", span) for group in picture.departments],
@@ -157,13 +158,18 @@ def _plural(count: int, word: str = "ticket") -> str:
     return f"{number(count)} {word}{'' if count == 1 else 's'}"
 
 
+def short_day(at: datetime) -> str:
+    """A day of the last week: Thu 26."""
+    return f"{at:%a} {at.day}"
+
+
 def _ticks(counts: Sequence[Count]) -> list[str]:
     """Labels of some bars of an axis of time."""
     if len(counts) == 24:
         return [f"{c.since:%H}" if c.since.hour % 3 == 0 else "" for c in counts]
     last = len(counts) - 1
     return [
-        day_name(c.since) if last < 7 else f"{c.since.day} {c.since:%b}" if (last - i) % 5 == 0 else ""
+        short_day(c.since) if last < 7 else f"{c.since.day} {c.since:%b}" if (last - i) % 5 == 0 else ""
         for i, c in enumerate(counts)
     ]
 
@@ -219,7 +225,7 @@ def week(p: Picture) -> list[tuple[str, int, str, list[Cell]]]:
             until = since + timedelta(hours=1)
             words = f"{day_name(day)}, {since:%H}:00 to {until:%H}:00: {_plural(count)}"
             cells.append(Cell(count, shade(count, most), to_list(from_=since, to=until) if count else "", words))
-        found.append((day_name(day), sum(hours), to_list(from_=day, to=day + DAY), cells))
+        found.append((short_day(day), sum(hours), to_list(from_=day, to=day + DAY), cells))
     return found
 
 

@@ -7,18 +7,20 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from helpdesk_daemon.errors import HelpdeskError
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Clock
 from helpdesk_daemon.ports.dashboard import DashboardReading, Picture
+from helpdesk_daemon.ports.watching import Accuracy
 
 LOOK = 1.0  # seconds between two looks at whether anything happened; also the age of a picture that is shown again
+SLOW = 60.0  # seconds for which accuracy is shown again
 RENEW = 10.0  # seconds after which a picture is taken anew although nothing happened: things fall due
 LASTS = 60.0  # seconds of a stream; its browser comes again, and is asked again who it is
 SILENCE = 15.0  # seconds after which a stream says that it is there
 MOST = 50  # browsers that watch at a time
 
+Seen = tuple[Picture, Accuracy]
 Parts = Mapping[str, str]  # HTML by id of the element it belongs into
 
 
@@ -43,8 +45,9 @@ class Live:
 
     def __init__(self, reading: DashboardReading, lane: Lane, clock: Clock) -> None:
         self._reading, self._lane, self._clock = reading, lane, clock
-        self._taken: dict[int, tuple[float, Any, Picture]] = {}
-        self._locks: dict[int, asyncio.Lock] = {}
+        self._taken: dict[int, tuple[float, Any, Picture | None]] = {}
+        self._accuracy: tuple[float, Accuracy] | None = None
+        self._lock = asyncio.Lock()
         self._watched: dict[int, Watched] = {}
         self._closed = asyncio.Event()
 
@@ -58,25 +61,34 @@ class Live:
         """Tasks that read for them, one a span."""
         return len(self._watched)
 
-    async def picture(self, days: int) -> Picture:
-        """The picture of now, at most a second old; whoever asks meanwhile gets the same."""
-        async with self._locks.setdefault(days, asyncio.Lock()):
-            now = asyncio.get_running_loop().time()
-            age, mark, picture = self._taken.get(days, (0.0, None, None))
-            if picture is not None and now - age < LOOK:
-                return picture
-            seen = await self._lane(self._reading.mark)
-            if picture is None or seen != mark or (self._clock.now() - picture.at).total_seconds() > RENEW:
-                picture = await self._lane(self._reading.picture, self._clock.now(), days)
-            self._taken[days] = (now, seen, picture)
-            return picture
+    async def seen(self, days: int) -> Seen:
+        """What there is to see now, at most a second old; whoever asks meanwhile gets the same."""
+        async with self._lock:
+            return await self._picture(days), await self._slowly()
 
-    async def follow(self, days: int, draw: Callable[[Picture], Parts]) -> AsyncIterator[Parts]:
+    async def _picture(self, days: int) -> Picture:
+        now = asyncio.get_running_loop().time()
+        looked, mark, picture = self._taken.get(days, (0.0, None, None))
+        if picture is not None and now - looked < LOOK:
+            return picture
+        seen = await self._lane(self._reading.mark)
+        if picture is None or seen != mark or (self._clock.now() - picture.at).total_seconds() >= RENEW:
+            picture = await self._lane(self._reading.picture, self._clock.now(), days)
+        self._taken[days] = now, seen, picture
+        return picture
+
+    async def _slowly(self) -> Accuracy:
+        now = asyncio.get_running_loop().time()
+        if self._accuracy is None or now - self._accuracy[0] >= SLOW:
+            self._accuracy = now, await self._lane(self._reading.accuracy, self._clock.now())
+        return self._accuracy[1]
+
+    async def follow(self, days: int, draw: Callable[[Seen], Parts]) -> AsyncIterator[Parts]:
         """What to show now, then what changes, for a minute; an empty mapping only says that we are there.
 
         Args:
             days: of the span.
-            draw: turns a picture into parts of the page, the same for every browser.
+            draw: turns what was seen into parts of the page, the same for every browser.
         """
         watched = self._watched.setdefault(days, Watched())
         watched.watchers += 1
@@ -103,12 +115,12 @@ class Live:
                 while watched.parts is shown and not self._closed.is_set():
                     await watched.moved.wait()
 
-    async def _read(self, days: int, watched: Watched, draw: Callable[[Picture], Parts]) -> None:
+    async def _read(self, days: int, watched: Watched, draw: Callable[[Seen], Parts]) -> None:
         while True:
             try:
-                parts = draw(await self.picture(days))
-            except HelpdeskError as error:
-                get("web").error("dashboard.failed", error=str(error))
+                parts = draw(await self.seen(days))
+            except Exception as error:  # the next look may do better; nobody else would say so
+                get("web").error("dashboard.failed", error=repr(error))
             else:
                 if parts != watched.parts:
                     watched.parts = parts

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, case, func, select, text
 
 from helpdesk_daemon.adapters.store import figures, health
+from helpdesk_daemon.adapters.store.accuracy import accuracy_of
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import (
     BY_PEOPLE,
@@ -26,6 +27,7 @@ from helpdesk_daemon.adapters.store.schema import (
 )
 from helpdesk_daemon.adapters.store.waiting import IN_REVIEW
 from helpdesk_daemon.ports.dashboard import BANDS, SOON, Count, Group, Picture, Row
+from helpdesk_daemon.ports.watching import Accuracy
 
 NEXT = 6  # tickets named that are due next
 WEEK = 7
@@ -45,6 +47,10 @@ class Dashboard:
             last = connection.execute(select(func.max(audit_log.c.seq))).scalar()
             sent = connection.execute(select(func.max(outbox.c.id))).scalar()
             return last, sent
+
+    def accuracy(self, now: datetime) -> Accuracy:
+        """See `DashboardReading.accuracy`."""
+        return accuracy_of(self._engine, now)
 
     def picture(self, now: datetime, days: int) -> Picture:
         """See `DashboardReading.picture`."""

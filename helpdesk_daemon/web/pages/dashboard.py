@@ -10,11 +10,10 @@ from fastapi import APIRouter, Depends, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
-from helpdesk_daemon.ports.dashboard import Picture
 from helpdesk_daemon.web import auth, live
 from helpdesk_daemon.web.board import PARTS, SPANS, view
 from helpdesk_daemon.web.render import fill
-from helpdesk_daemon.web.visitor import Visitor, page, signed_in
+from helpdesk_daemon.web.visitor import Visitor, page, session_of, signed_in
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False)
 Viewer = Annotated[Visitor, Depends(signed_in("viewer"))]
@@ -26,23 +25,25 @@ def _days(request: Request) -> int:
     return next((days for days in SPANS if request.query_params.get("days") == str(days)), 1)
 
 
-def draw(picture: Picture) -> live.Parts:
+def draw(seen: live.Seen) -> live.Parts:
     """Every part of the page that changes; the same for all who watch."""
-    values = view(picture)
+    values = view(*seen)
     return {name: fill(f"dashboard/{name}.html", values) for name in PARTS}
 
 
 @router.get("/")
 async def board(request: Request, visitor: Viewer) -> Response:
     """The page, whole without any script."""
-    picture = await auth.services_of(request).live.picture(_days(request))
-    return await page(request, visitor, "dashboard.html", view(picture))
+    seen = await auth.services_of(request).live.seen(_days(request))
+    return await page(request, visitor, "dashboard.html", view(*seen))
 
 
 @router.get("/live/")
-async def stream(request: Request, visitor: Viewer) -> Response:
-    """Parts of the page that changed, as they change."""
+async def stream(request: Request) -> Response:
+    """Parts of the page that changed, as they change. A screen that only watches does not keep its session alive."""
     shared = auth.services_of(request).live
+    if await session_of(request) is None:
+        raise HTTPException(401, "Sign in first")
     if shared.watchers >= live.MOST:
         raise HTTPException(503, "Too many browsers watch", {"Retry-After": "30"})
     headers = {"X-Accel-Buffering": "no"}  # proxies that gather answers would hold it back
