@@ -76,7 +76,7 @@ class Picture:
         doubted: the same, those to be reviewed.
         reviewing: open tickets that wait for a person's look now, whenever received.
         next_due: the unanswered tickets that are due next, soonest first.
-        corrections: decisions of people in the span.
+        corrections: by people, in the span.
         arrivals: `pending`, `claimed`, and `oldest`, when the oldest of them was fetched.
         outbox: mails by state, and `oldest_due`.
         breaker: `opened_at` and `reason` where it is open.

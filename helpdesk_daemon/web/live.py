@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
+from helpdesk_daemon.errors import HelpdeskError
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Clock
@@ -39,14 +40,17 @@ class Live:
 
     Args:
         reading: the database.
-        lane: the thread that looks at it.
+        lane: the thread that looks at it for all pages.
+        aside: a thread of its own for what takes long.
         clock: tells the time.
     """
 
-    def __init__(self, reading: DashboardReading, lane: Lane, clock: Clock) -> None:
-        self._reading, self._lane, self._clock = reading, lane, clock
+    def __init__(self, reading: DashboardReading, lane: Lane, aside: Lane, clock: Clock) -> None:
+        self._reading, self._lane, self._aside, self._clock = reading, lane, aside, clock
         self._taken: dict[int, tuple[float, Any, Picture | None]] = {}
-        self._accuracy: tuple[float, Accuracy] | None = None
+        self._accuracy: Accuracy | None = None
+        self._asked = 0.0
+        self._asking: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
         self._watched: dict[int, Watched] = {}
         self._closed = asyncio.Event()
@@ -78,10 +82,19 @@ class Live:
         return picture
 
     async def _slowly(self) -> Accuracy:
+        """Accuracy as it was lately; only the first one to ask waits for it."""
         now = asyncio.get_running_loop().time()
-        if self._accuracy is None or now - self._accuracy[0] >= SLOW:
-            self._accuracy = now, await self._lane(self._reading.accuracy, self._clock.now())
-        return self._accuracy[1]
+        if self._accuracy is None:
+            self._asked, self._accuracy = now, await self._aside(self._reading.accuracy, self._clock.now())
+        elif now - self._asked >= SLOW:
+            self._asked, self._asking = now, asyncio.create_task(self._ask())
+        return self._accuracy
+
+    async def _ask(self) -> None:
+        try:
+            self._accuracy = await self._aside(self._reading.accuracy, self._clock.now())
+        except HelpdeskError as error:
+            get("web").error("dashboard.failed", error=str(error))
 
     async def follow(self, days: int, draw: Callable[[Seen], Parts]) -> AsyncIterator[Parts]:
         """What to show now, then what changes, for a minute; an empty mapping only says that we are there.
@@ -131,5 +144,6 @@ class Live:
     def close(self) -> None:
         """End all streams, so that the server need not wait for them."""
         self._closed.set()
+        self._aside.close()
         for watched in self._watched.values():
             watched.moved.set()

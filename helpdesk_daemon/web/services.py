@@ -141,3 +141,4 @@ class Services:
         self.look.close()
         self.keep.close()
         self.console.prove.close()
+        self.live.close()

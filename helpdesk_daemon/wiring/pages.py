@@ -91,6 +91,6 @@ def web_of(
         terms=Terms(table.base_url, table.open_submit, table.submissions_hourly, table.requests_minutely,
                     table.token_requests_minutely, int(table.attachments_mb * 1_000_000)),
         gate=Gate(clock), console=console_of(settings, engine, looking, clock),
-        live=Live(Dashboard(looking), look, clock),
+        live=Live(Dashboard(looking), look, Lane("web-count"), clock),
     )  # fmt: skip
     return Web(services, table.host, table.port, table.proxies)

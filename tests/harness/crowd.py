@@ -11,6 +11,7 @@ from sqlalchemy import Engine, insert
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import arrivals, decisions, messages, outbox, participants, tickets
 from helpdesk_daemon.adapters.store.schema_sla import sla
+from helpdesk_daemon.adapters.store.schema_watching import verdicts
 
 DESKS = (
     ("Technical Issue", "Technical Support", "High", 4), ("Billing", "Finance", "Medium", 24),
@@ -60,6 +61,9 @@ def _row(number: int, draw: random.Random, now: datetime, days: int) -> dict[str
                       "neighbours": "[]", "model": "m", "rules_version": "r"},
         "sla": {"ticket": ticket, "department": department, "started_at": at, "response_hours": hours,
                 "response": response, "response_due_at": due, "next_at": None},
+        "verdicts": {"ticket": ticket, "at": first, "category": category, "department": department,
+                     "confidence": confidence, "needs_review": doubted, "by_rule": False, "right": number % 90 > 0,
+                     "said_by": "closing" if number % 90 else "correction"},
         "outbox": {"kind": "forward", "ticket": ticket, "arrival": number, "mailbox": "support", "sender": "s@x",
                    "recipient": "d@x", "message_id": f"<f{number}@x>", "state": "sent", "attempts": 1,
                    "next_attempt_at": at, "created_at": at, "sent_at": at, "size": 900},
@@ -78,9 +82,14 @@ def fill(engine: Engine, now: datetime, count: int, days: int = 30, seed: int = 
         first: number of the first.
     """
     draw = random.Random(seed)
-    tables = (arrivals, tickets, participants, messages, decisions, sla, outbox)
+    tables = (arrivals, tickets, participants, messages, decisions, sla, outbox, verdicts)
     for start in range(first, first + count, CHUNK):
         rows = [_row(n, draw, now, days) for n in range(start, min(start + CHUNK, first + count))]
         with transaction(engine) as connection:
             for table in tables:
-                connection.execute(insert(table), [row[table.name] for row in rows])
+                connection.execute(insert(table), [row[table.name] for row in rows if _has(row, table.name)])
+
+
+def _has(row: dict[str, dict[str, Any]], table: str) -> bool:
+    """A third of the closed tickets were judged."""
+    return table != "verdicts" or (row["tickets"]["state"] == "closed" and row["arrivals"]["id"] % 3 == 0)

@@ -15,12 +15,11 @@ from helpdesk_daemon.adapters.store import figures, health
 from helpdesk_daemon.adapters.store.accuracy import accuracy_of
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import (
-    BY_PEOPLE,
     UNANSWERED,
     arrivals,
     audit_log,
-    decisions,
     hourly,
+    iso,
     mailboxes,
     outbox,
     tickets,
@@ -169,5 +168,6 @@ def _reviewing(connection: Connection) -> int:
 
 
 def _corrections(connection: Connection, since: datetime) -> int:
-    wanted = select(func.count()).select_from(decisions).where(text(BY_PEOPLE), decisions.c.at >= since)
+    wanted = select(func.count()).select_from(audit_log)
+    wanted = wanted.where(audit_log.c.event == "ticket.corrected", audit_log.c.at >= iso(since))
     return connection.execute(wanted).scalar_one()

@@ -69,7 +69,7 @@ class Words(TypeDecorator[tuple[str, ...]]):
 
 metadata = MetaData()
 UNANSWERED = "first_answer_at is null and state in ('new', 'open')"
-BY_PEOPLE, BY_DAEMON = "actor <> 'daemon'", "actor = 'daemon'"
+BY_DAEMON = "actor = 'daemon'"
 
 arrivals = Table(
     "arrivals",
@@ -203,7 +203,6 @@ decisions = Table(
     Column("views", Text, nullable=False, default="[]", server_default="[]"),
     Column("rules_version", String(64), nullable=False),
     Index("decisions_ticket", "ticket"),
-    Index("decisions_by_people", "at", sqlite_where=text(BY_PEOPLE), postgresql_where=text(BY_PEOPLE)),
     Index("decisions_confidence", "confidence", "ticket", sqlite_where=text(BY_DAEMON),
           postgresql_where=text(BY_DAEMON)),
 )  # fmt: skip

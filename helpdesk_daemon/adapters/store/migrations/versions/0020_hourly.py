@@ -70,7 +70,6 @@ def upgrade() -> None:
     for name, table, columns, rows in (
         ("tickets_unanswered", "tickets", ["due_at", "department", "id"],
          "first_answer_at is null and state in ('new', 'open')"),
-        ("decisions_by_people", "decisions", ["at"], "actor <> 'daemon'"),
         ("decisions_confidence", "decisions", ["confidence", "ticket"], "actor = 'daemon'"),
         ("sla_response", "sla", ["response", "ticket"], "response in ('kept', 'missed')"),
     ):  # fmt: skip
