@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from helpdesk_daemon.web.board import FILTERS
+from helpdesk_daemon.web.words import FILTERS
 
 HERE = Path(__file__).parent
 

@@ -37,10 +37,9 @@ def _row(number: int, draw: random.Random, now: datetime, days: int) -> dict[str
     answered = at + timedelta(hours=hours * draw.expovariate(2.2))
     if draw.random() < 0.01:
         answered = now + timedelta(days=1)
-    state, first = ("closed", answered) if answered + timedelta(days=1) <= now else ("waiting", answered)
-    if answered > now:
-        state, first = "open", None
-    response = ("kept" if first <= due else "missed") if first else "missed" if due <= now else "running"
+    state = "closed" if answered + timedelta(days=1) <= now else "waiting" if answered <= now else "open"
+    response = "kept" if answered <= due else "missed"
+    first = answered if answered <= now else None
     ticket, mail = f"HD-{number:08d}", f"person{number % 40_000}@customer.example"
     subject = f"{draw.choice(THINGS)} {draw.choice(TROUBLES)}"
     return {
@@ -60,7 +59,7 @@ def _row(number: int, draw: random.Random, now: datetime, days: int) -> dict[str
                       "priority": priority, "sla_hours": hours, "tags": "[]", "rule": "default", "set_by": "{}",
                       "neighbours": "[]", "model": "m", "rules_version": "r"},
         "sla": {"ticket": ticket, "department": department, "started_at": at, "response_hours": hours,
-                "response": response, "response_due_at": due, "next_at": None},
+                "response": response if first or due <= now else "running", "response_due_at": due, "next_at": None},
         "verdicts": {"ticket": ticket, "at": first, "category": category, "department": department,
                      "confidence": confidence, "needs_review": doubted, "by_rule": False, "right": number % 90 > 0,
                      "said_by": "closing" if number % 90 else "correction"},

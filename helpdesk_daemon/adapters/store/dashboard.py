@@ -6,6 +6,7 @@ No question grows with the history: counters have a few rows an hour, whatever t
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -101,9 +102,14 @@ def _counts(connection: Connection, since: datetime, now: datetime, days: int) -
         found[start][what] = count
     steps = (since + number * step for number in range(24 if days == 1 else days))
     return [
-        Count(start, start + step, *(found[hour_of(start)[:length]].get(what, 0) for what in COUNTED))
-        for start in steps
+        Count(start, start + step, *_values(found[hour_of(start)[:length]])) for start in steps
     ]  # fmt: skip
+
+
+def _values(found: Mapping[str, int]) -> tuple[int, int, int, int]:
+    """In the order of `Count` and `Group`."""
+    ticket, review, kept, missed = (found.get(what, 0) for what in COUNTED)
+    return ticket, review, kept, missed
 
 
 def _totals(connection: Connection, since: datetime, until: datetime) -> tuple[int, int]:
@@ -124,10 +130,7 @@ def _by(connection: Connection, column: Any, since: datetime) -> dict[str, dict[
 
 
 def _groups(found: dict[str, dict[str, int]], pressing: dict[str, tuple[int, int]]) -> list[Group]:
-    made = (
-        Group(name, *(found.get(name, {}).get(what, 0) for what in COUNTED), *pressing.get(name, (0, 0)))
-        for name in {*found, *pressing}
-    )
+    made = (Group(name, *_values(found.get(name, {})), *pressing.get(name, (0, 0))) for name in {*found, *pressing})
     shown = [group for group in made if group.tickets or group.soon or group.overdue]
     return sorted(shown, key=lambda group: (-group.tickets, group.name))
 
