@@ -14,7 +14,8 @@ from helpdesk_daemon.ports import Clock
 from helpdesk_daemon.ports.dashboard import DashboardReading, Picture
 from helpdesk_daemon.ports.watching import Accuracy
 
-LOOK = 1.0  # seconds between two looks at whether anything happened; also the age of a picture that is shown again
+FRESH = 1.0  # seconds for which a picture is shown again without a look
+LOOK = 2.0  # seconds between two looks for those who watch
 SLOW = 60.0  # seconds for which accuracy is shown again
 RENEW = 10.0  # seconds after which a picture is taken anew although nothing happened: things fall due
 LASTS = 60.0  # seconds of a stream; its browser comes again, and is asked again who it is
@@ -73,7 +74,7 @@ class Live:
     async def _picture(self, days: int) -> Picture:
         now = asyncio.get_running_loop().time()
         looked, mark, picture = self._taken.get(days, (0.0, None, None))
-        if picture is not None and now - looked < LOOK:
+        if picture is not None and now - looked < FRESH:
             return picture
         seen = await self._lane(self._reading.mark)
         if picture is None or seen != mark or (self._clock.now() - picture.at).total_seconds() >= RENEW:

@@ -116,7 +116,7 @@ def _totals(connection: Connection, since: datetime, until: datetime) -> tuple[i
     wanted = select(hourly.c.what, func.sum(hourly.c.count)).where(
         since_hour(since, "ticket", "review"), hourly.c.hour < hour_of(until)
     )
-    found = dict(connection.execute(wanted.group_by(hourly.c.what)).tuples().all())
+    found = {row[0]: row[1] for row in connection.execute(wanted.group_by(hourly.c.what))}
     return found.get("ticket", 0), found.get("review", 0)
 
 
@@ -152,7 +152,7 @@ def _next_due(connection: Connection, now: datetime) -> list[Row]:
 
 def _week(connection: Connection, since: datetime) -> list[list[int]]:
     wanted = select(hourly.c.hour, func.sum(hourly.c.count)).where(since_hour(since, "ticket"))
-    found = dict(connection.execute(wanted.group_by(hourly.c.hour)).tuples().all())
+    found = {row[0]: row[1] for row in connection.execute(wanted.group_by(hourly.c.hour))}
     hours = [since + timedelta(hours=number) for number in range(WEEK * 24)]
     return [[found.get(hour_of(at), 0) for at in hours[day * 24 : day * 24 + 24]] for day in range(WEEK)]
 
