@@ -23,7 +23,7 @@ from helpdesk_daemon.web.render import render
 from helpdesk_daemon.web.services import Services
 
 SESSION_COOKIE = "hd_session"
-HOME = "/admin/"
+HOME = "/admin/tickets/"
 MOST_FIELDS = 500
 
 

@@ -29,7 +29,8 @@ def orders_of(engine: Engine, clock: Clock, desks: Callable[[], Desks]) -> Order
     from helpdesk_daemon.stages import orders
 
     plans: dict[str, Callable[..., list[Outcome]]] = {
-        "correct": orders.corrected, "close": orders.closed, "reopen": orders.reopened,
+        "correct": orders.corrected, "close": orders.closed, "reopen": orders.reopened, "reroute": orders.rerouted,
+        "forward": orders.forwarded_again, "acknowledge": orders.acknowledged_again,
     }  # fmt: skip
     store = Decisions(engine, clock)
 
@@ -39,13 +40,16 @@ def orders_of(engine: Engine, clock: Clock, desks: Callable[[], Desks]) -> Order
             desk = desks().of(named.mailbox if named else "")
             return plans[order](desk, known, actor, clock.now(), ticket, *words)
 
-        store.operate(Question(0, "", (ticket,), (), (), stories=(ticket,)), planned)
+        about = store.known([Question(0, "", (ticket,), (), ())]).tickets
+        people = tuple(each.requester_email for each in about.values())
+        store.operate(Question(0, "", (ticket,), (), people, stories=(ticket,)), planned)
 
     return carry_out
 
 
 def console_of(settings: Settings, engine: Engine, looking: Engine, clock: Clock) -> Console:
     """What the pages behind the sign-in work with."""
+    from helpdesk_daemon.adapters.store.console import ConsoleMail, ConsoleMailWrites, ConsoleTickets
     from helpdesk_daemon.adapters.store.users import Sessions, Users
     from helpdesk_daemon.adapters.store.waiting import waiting
     from helpdesk_daemon.lanes import Lane
@@ -53,7 +57,8 @@ def console_of(settings: Settings, engine: Engine, looking: Engine, clock: Clock
 
     return Console(
         sign_in=Sessions(engine, looking, clock), accounts=Users(engine, clock), prove=Lane("web-prove"),
-        waiting=lambda: waiting(looking),
+        waiting=lambda: waiting(looking), tickets=ConsoleTickets(looking), mail=ConsoleMail(looking),
+        mail_acts=ConsoleMailWrites(engine, clock),
     )  # fmt: skip
 
 

@@ -9,39 +9,29 @@ import pytest
 from argon2 import PasswordHasher
 
 from helpdesk_daemon.adapters import passwords
-from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.store.users import Users
 from helpdesk_daemon.web.visitor import SESSION_COOKIE, way_on
 from tests.harness.sink import Sink
+from tests.harness.staff import PASSWORD, account, enter
 from tests.harness.web import Site, play
 from tests.harness.world import rows
-
-PASSWORD = "a long enough password"
-
-
-def account(site: Site, email: str = "ada@helpdesk.example", role: str = "admin") -> str:
-    Users(site.app.engine, SystemClock()).add(email, role, PASSWORD, "tester")
-    return email
-
-
-async def enter(site: Site, email: str, password: str = PASSWORD, **more: str) -> int:
-    answer = await site.form("/sign-in/", {"email": email, "password": password, **more})
-    return answer.status_code
 
 
 def test_who_signed_in_is_let_in_until_they_sign_out(tmp_path: Path, sink: Sink) -> None:
     async def scene(site: Site) -> None:
         email = account(site)
-        refused = await site.client.get("/admin/?q=late")
-        assert (refused.status_code, refused.headers["location"]) == (303, "/sign-in/?next=/admin/%3Fq%3Dlate")
+        refused = await site.client.get("/admin/tickets/?text=late")
+        assert (refused.status_code, refused.headers["location"]) == (
+            303,
+            "/sign-in/?next=/admin/tickets/%3Ftext%3Dlate",
+        )
         answer = await site.form(
             "/sign-in/", {"email": email.upper(), "password": PASSWORD}, page=refused.headers["location"]
         )
-        assert (answer.status_code, answer.headers["location"]) == (303, "/admin/?q=late")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/admin/tickets/?text=late")
         flags = answer.headers["set-cookie"]
         assert "HttpOnly" in flags
         assert "SameSite=lax" in flags
-        shown = await site.client.get("/admin/")
+        shown = await site.client.get("/admin/tickets/")
         assert email in shown.text
         kept = rows(tmp_path, "select * from sessions")
         secret = site.client.cookies[SESSION_COOKIE]
@@ -50,7 +40,7 @@ def test_who_signed_in_is_let_in_until_they_sign_out(tmp_path: Path, sink: Sink)
         token = re.findall(r'name="csrf" value="([^"]*)"', shown.text)[0]
         out = await site.client.post("/sign-out/", data={"csrf": token})
         assert out.headers["location"] == "/sign-in/"
-        again = await site.client.get("/admin/", headers={"Cookie": f"{SESSION_COOKIE}={secret}"})
+        again = await site.client.get("/admin/tickets/", headers={"Cookie": f"{SESSION_COOKIE}={secret}"})
         assert again.status_code == 303, "the session is over, not only the cookie"
         log = rows(tmp_path, "select event, actor from audit_log where event like 'session.%'")
         assert [(line["event"], line["actor"]) for line in log] == [
@@ -107,11 +97,11 @@ def test_a_session_is_never_one_that_somebody_else_chose(tmp_path: Path, sink: S
     async def scene(site: Site) -> None:
         email = account(site)
         site.client.cookies.set(SESSION_COOKIE, "chosen-by-eve")
-        assert (await site.client.get("/admin/")).status_code == 303
+        assert (await site.client.get("/admin/tickets/")).status_code == 303
         assert await enter(site, email) == 303
         secrets = {c.value for c in site.client.cookies.jar if c.name == SESSION_COOKIE}
         assert (
-            await site.client.get("/admin/", headers={"Cookie": f"{SESSION_COOKIE}=chosen-by-eve"})
+            await site.client.get("/admin/tickets/", headers={"Cookie": f"{SESSION_COOKIE}=chosen-by-eve"})
         ).status_code == 303
         first = next(iter(secrets - {"chosen-by-eve"}))
         second = await site.form("/sign-in/", {"email": email, "password": PASSWORD}, page="/track/")
@@ -119,7 +109,9 @@ def test_a_session_is_never_one_that_somebody_else_chose(tmp_path: Path, sink: S
         fresh = re.findall(rf"{SESSION_COOKIE}=([\w-]{{40,}})", second.headers["set-cookie"])
         assert fresh
         assert fresh[0] != first
-        assert (await site.client.get("/admin/", headers={"Cookie": f"{SESSION_COOKIE}={first}"})).status_code == 303
+        assert (
+            await site.client.get("/admin/tickets/", headers={"Cookie": f"{SESSION_COOKIE}={first}"})
+        ).status_code == 303
 
     play(tmp_path, sink, scene)
 
@@ -128,7 +120,7 @@ def test_forms_of_others_are_refused(tmp_path: Path, sink: Sink) -> None:
     async def scene(site: Site) -> None:
         email = account(site)
         assert await enter(site, email) == 303
-        shown = await site.client.get("/admin/")
+        shown = await site.client.get("/admin/tickets/")
         token = re.findall(r'name="csrf" value="([^"]*)"', shown.text)[0]
         for data, headers in (
             ({}, {}),
@@ -141,7 +133,7 @@ def test_forms_of_others_are_refused(tmp_path: Path, sink: Sink) -> None:
         form = await site.client.get("/track/")
         public = re.findall(r'name="csrf" value="([^"]*)"', form.text)[0]
         assert (await site.client.post("/sign-out/", data={"csrf": public})).status_code == 403
-        assert (await site.client.get("/admin/")).status_code == 200
+        assert (await site.client.get("/admin/tickets/")).status_code == 200
         bare = await site.client.post("/sign-in/", data={"email": email, "password": PASSWORD})
         assert bare.status_code == 403, "nor can anybody be signed in by another site"
 
@@ -153,5 +145,5 @@ def test_forms_of_others_are_refused(tmp_path: Path, sink: Sink) -> None:
     ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/a\nb", "evil", "/" * 3],
 )
 def test_after_signing_in_nobody_is_led_away(wanted: str) -> None:
-    assert way_on(wanted) == "/admin/"
+    assert way_on(wanted) == "/admin/tickets/"
     assert way_on("/admin/tickets/HD-00000000/?a=b") == "/admin/tickets/HD-00000000/?a=b"

@@ -1,2 +1,49 @@
 // What makes the console quicker; every page works without it.
 "use strict";
+
+function isTyping(target) {
+  return target instanceof Element && target.closest("input:not([type=checkbox]), textarea, select") !== null;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping(event.target)) return;
+  const search = document.querySelector(`[data-focus="${CSS.escape(event.key)}"]`);
+  if (search) {
+    event.preventDefault();
+    search.focus();
+    return;
+  }
+  const key = event.key.toLowerCase();
+  // Enter on something that is focused is meant for that.
+  if (key === "enter" && event.target instanceof Element && event.target.closest("a, button, summary")) return;
+  const meant = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  if (meant && !meant.disabled) {
+    event.preventDefault();
+    meant.click();
+  }
+});
+
+// One answer a ticket: a key that is hit twice must not sort the next one.
+document.querySelectorAll("form.judge").forEach((form) => {
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "1";
+  });
+  window.addEventListener("pageshow", () => { delete form.dataset.sent; });
+});
+
+document.querySelectorAll("details.frame").forEach((details) => {
+  const frame = details.querySelector("iframe");
+  const place = frame.getAttribute("src");
+  frame.removeAttribute("src"); // nothing is fetched before somebody wants to see it
+  details.addEventListener("toggle", () => { if (details.open && !frame.src) frame.src = place; });
+});
+
+document.addEventListener("click", (event) => {
+  document.querySelectorAll("details.pop[open]").forEach((open) => {
+    if (!open.contains(event.target)) open.open = false;
+  });
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") document.querySelectorAll("details.pop[open]").forEach((open) => { open.open = false; });
+});
