@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from helpdesk_daemon.ports.dashboard import BANDS, SOON, Count, Group, Picture
 from helpdesk_daemon.ports.watching import Accuracy
+from helpdesk_daemon.ports.web import UNSORTED
 from helpdesk_daemon.web import words
 from helpdesk_daemon.web.charts import Bars, bars, shade
 
@@ -19,7 +20,6 @@ PARTS = (
     "crowds", "week", "queue", "mailboxes",
 )  # fmt: skip
 LIST, REVIEW, CORRECTIONS = "/admin/tickets/", "/admin/review/", "/admin/audit/?event=ticket.corrected"
-UNSORTED = "-"  # in the query of the list: tickets without a category
 NEED_A_PERSON = ("failed", "ambiguous", "held")
 ON_THE_WAY = ("pending", "sending", "deferred")
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""What the dashboard reads: counters that agree with the tables whatever happens to them, by questions that use indexes."""
+"""What the dashboard reads: counters that agree with the tables, whatever happens to them; indexes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import event, text
 from helpdesk_daemon.adapters.store import erase
 from helpdesk_daemon.adapters.store.dashboard import Dashboard
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
-from helpdesk_daemon.ports.dashboard import Group, Picture
+from helpdesk_daemon.ports.dashboard import SOON, Group, Picture
 from tests.contract.rows import CUSTOMER, START, Database, ticket
 from tests.harness.crowd import fill
 
@@ -90,7 +90,8 @@ def test_a_picture_counts_what_the_tables_hold(db: Database, reads: Dashboard) -
     assert sum(c.kept + c.missed for c in week.counts) == db.one("select count(*) from sla where response <> 'running'")
     unanswered = "first_answer_at is null and state in ('new', 'open')"
     overdue = count(db, f"{unanswered} and due_at <= :now", now=iso(START))
-    soon = count(db, f"{unanswered} and due_at > :now and due_at <= :then", now=iso(START), then="2026-11-22T13:30:00.123Z")
+    then = iso(START + SOON)
+    soon = count(db, f"{unanswered} and due_at > :now and due_at <= :then", now=iso(START), then=then)
     assert (sum(g.overdue for g in week.departments), sum(g.soon for g in week.departments)) == (overdue, soon)
     assert overdue > 0 < soon
     assert week.reviewing == count(db, "needs_review and state <> 'closed'") > 0

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html import unescape
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -184,6 +185,39 @@ def test_a_reader_that_fails_goes_on(tmp_path: Path, sink: Sink, monkeypatch: py
         await signed_in(site)
         async with asyncio.timeout(20), watching(site) as events:
             assert "tiles" in await anext(events)
+
+    play(tmp_path, sink, scene)
+
+
+LINK = re.compile(r'<a[^>]*href="(/admin/tickets/[?][^"]*)"[^>]*>(?:<span[^>]*>)?([0-9,]+)(?: tickets)?<')
+CHART = re.compile(r'<a href="(/admin/tickets/[?][^"]*)" aria-label="[^":]*(?::[0-9]{2})?[^":]*: ([0-9,]+) tickets?')
+
+
+def test_every_number_leads_to_as_many_tickets(tmp_path: Path, sink: Sink) -> None:
+    async def scene(site: Site) -> None:
+        await signed_in(site)
+        fill(site.app.engine, SystemClock().now(), 45, days=6)
+        with site.app.engine.begin() as connection:
+            for statement in (
+                "insert into crowds (kind, began_at, last_at, last_sighting) select 'burst', min(created_at), "
+                "max(created_at), 1 from tickets",
+                "insert into crowd_tickets select 1, id from tickets where id like '%1'",
+                "update tickets set category = '' where id like '%5'",
+                "update tickets set needs_review = 1 where id like '%3'",
+            ):
+                connection.exec_driver_sql(statement)
+        await asyncio.sleep(live.FRESH)
+        shown = (await site.client.get("/dashboard/?days=7")).text
+        counted = {unescape(href): int(count.replace(",", "")) for href, count in
+                   [*LINK.findall(shown), *CHART.findall(shown)]}  # fmt: skip
+        assert {"from", "to", "sla", "department", "category", "review", "crowd"} <= {
+            name for href in counted for name in dict(parse_qsl(href.partition("?")[2]))
+        }
+        for href, count in counted.items():
+            listed = (await site.client.get(href)).text
+            assert listed.count('<td class="main">') == count, href
+        for href in set(re.findall(r'href="(/admin/tickets/[?][^"]*confidence[^"]*)"', shown)):
+            assert '<td class="main">' in (await site.client.get(unescape(href))).text, href
 
     play(tmp_path, sink, scene)
 

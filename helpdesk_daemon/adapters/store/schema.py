@@ -68,7 +68,8 @@ class Words(TypeDecorator[tuple[str, ...]]):
 
 
 metadata = MetaData()
-UNANSWERED = "first_answer_at is null and state in ('new', 'open')"
+# The state with something appended: the planner would else take `tickets_state`, and read every ticket that is open.
+UNANSWERED = "first_answer_at is null and state || '' in ('new', 'open')"
 BY_DAEMON = "actor = 'daemon'"
 
 arrivals = Table(
@@ -135,7 +136,7 @@ tickets = Table(
     Column("closed_at", Moment),
     Index("tickets_requester", "requester_email"),
     Index("tickets_state", "state", "due_at"),
-    Index("tickets_page", "created_at", "id"),
+    Index("tickets_page", "created_at", "id", "subject", "requester_email"),
     Index("tickets_state_page", "state", "created_at", "id"),
     Index("tickets_category_page", "category", "created_at", "id"),
     Index("tickets_department_page", "department", "created_at", "id"),
