@@ -130,9 +130,12 @@ class Live:
                     await watched.moved.wait()
 
     async def _read(self, days: int, watched: Watched, draw: Callable[[Seen], Parts]) -> None:
+        drawn: Seen | None = None
         while True:
             try:
-                parts = draw(await self.seen(days))
+                seen = await self.seen(days)
+                parts = watched.parts if seen == drawn else draw(seen)
+                drawn = seen
             except Exception as error:  # the next look may do better; nobody else would say so
                 get("web").error("dashboard.failed", error=repr(error))
             else:

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -17,6 +18,7 @@ import pytest
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.store.dashboard import Dashboard
 from helpdesk_daemon.adapters.store.users import Users
+from helpdesk_daemon.ports.dashboard import Picture
 from helpdesk_daemon.web import live
 from tests.harness.crowd import fill
 from tests.harness.sink import Sink
@@ -116,7 +118,12 @@ def test_one_reader_serves_all_and_ends_with_the_last(
 ) -> None:
     taken: list[int] = []
     genuine = Dashboard.picture
-    monkeypatch.setattr(Dashboard, "picture", lambda self, now, days: taken.append(days) or genuine(self, now, days))
+
+    def picture(self: Dashboard, now: datetime, days: int) -> Picture:
+        taken.append(days)
+        return genuine(self, now, days)
+
+    monkeypatch.setattr(Dashboard, "picture", picture)
 
     async def scene(site: Site) -> None:
         await signed_in(site)
