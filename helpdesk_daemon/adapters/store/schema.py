@@ -69,7 +69,8 @@ class Words(TypeDecorator[tuple[str, ...]]):
 
 metadata = MetaData()
 # The state with something appended: the planner would else take `tickets_state`, and read every ticket that is open.
-UNANSWERED = "first_answer_at is null and state || '' in ('new', 'open')"
+UNFINISHED = "state || '' in ('new', 'open')"
+UNANSWERED = f"first_answer_at is null and {UNFINISHED}"
 BY_DAEMON = "actor = 'daemon'"
 
 arrivals = Table(

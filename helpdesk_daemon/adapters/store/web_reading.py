@@ -14,7 +14,7 @@ from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.figures import figures
 from helpdesk_daemon.adapters.store.schema import (
     BY_DAEMON,
-    UNANSWERED,
+    UNFINISHED,
     api_tokens,
     audit_detail,
     audit_log,
@@ -188,7 +188,8 @@ def _conditions(wanted: TicketFilter) -> list[ColumnElement[bool]]:
     if wanted.before is not None:
         found.append(tickets.c.created_at < wanted.before)
     if wanted.due is not None:
-        found += [literal_column(f"({UNANSWERED})", Boolean), tickets.c.due_at <= wanted.due[1]]
+        found += [tickets.c.first_answer_at.is_(None), literal_column(UNFINISHED, Boolean),
+                  tickets.c.due_at <= wanted.due[1]]  # fmt: skip
         if wanted.due[0] is not None:
             found.append(tickets.c.due_at > wanted.due[0])
     if wanted.band is not None:
