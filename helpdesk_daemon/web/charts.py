@@ -16,7 +16,7 @@ class Piece:
     """A part of a bar.
 
     Attributes:
-        kind: what it counts, such as `ticket`; also its class in the style sheet.
+        kind: what it counts, such as `ticket`; also part of its class in the style sheet.
         y: of its upper edge, from the top.
         height: of the part.
     """

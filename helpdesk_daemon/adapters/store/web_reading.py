@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Engine, Select, exists, func, literal_column, select, text, tuple_
+from sqlalchemy import ColumnElement, Engine, Select, exists, func, literal_column, select, text, tuple_
 
 from helpdesk_daemon.adapters.store import reading
 from helpdesk_daemon.adapters.store.engine import transaction
@@ -188,7 +188,7 @@ def _conditions(wanted: TicketFilter) -> list[ColumnElement[bool]]:
     if wanted.before is not None:
         found.append(tickets.c.created_at < wanted.before)
     if wanted.due is not None:
-        found += [tickets.c.first_answer_at.is_(None), literal_column(UNFINISHED, Boolean),
+        found += [tickets.c.first_answer_at.is_(None), literal_column(UNFINISHED),
                   tickets.c.due_at <= wanted.due[1]]  # fmt: skip
         if wanted.due[0] is not None:
             found.append(tickets.c.due_at > wanted.due[0])
