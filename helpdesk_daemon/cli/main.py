@@ -39,6 +39,7 @@ COMMANDS = {
     "restore": "backup:restore",
     "migrate": "migrate:migrate",
     "index": "index:index",
+    "examples": "examples:examples",
     "evaluate": "evaluate:evaluate",
     "model": "model:model",
     "sign-in": "sign_in:sign_in",

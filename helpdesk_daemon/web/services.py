@@ -140,5 +140,5 @@ class Services:
         """End the threads."""
         self.look.close()
         self.keep.close()
-        self.console.prove.close()
+        self.console.close()
         self.live.close()

@@ -14,11 +14,11 @@ from helpdesk_daemon.ports.web import Orders
 from helpdesk_daemon.settings import Settings
 from helpdesk_daemon.tickets.ticket import Ticket
 from helpdesk_daemon.tickets.tracking import Signer
+from helpdesk_daemon.wiring.console import console_of
 from helpdesk_daemon.wiring.places import database
 
 if TYPE_CHECKING:
     from helpdesk_daemon.stages.desks import Desks
-    from helpdesk_daemon.web.console import Console
     from helpdesk_daemon.web.server import Web
 
 
@@ -45,21 +45,6 @@ def orders_of(engine: Engine, clock: Clock, desks: Callable[[], Desks]) -> Order
         store.operate(Question(0, "", (ticket,), (), people, stories=(ticket,)), planned)
 
     return carry_out
-
-
-def console_of(settings: Settings, engine: Engine, looking: Engine, clock: Clock) -> Console:
-    """What the pages behind the sign-in work with."""
-    from helpdesk_daemon.adapters.store.console import ConsoleMail, ConsoleMailWrites, ConsoleTickets
-    from helpdesk_daemon.adapters.store.users import Sessions, Users
-    from helpdesk_daemon.adapters.store.waiting import waiting
-    from helpdesk_daemon.lanes import Lane
-    from helpdesk_daemon.web.console import Console
-
-    return Console(
-        sign_in=Sessions(engine, looking, clock), accounts=Users(engine, clock), prove=Lane("web-prove"),
-        waiting=lambda: waiting(looking), tickets=ConsoleTickets(looking), mail=ConsoleMail(looking),
-        mail_acts=ConsoleMailWrites(engine, clock),
-    )  # fmt: skip
 
 
 def web_of(

@@ -20,12 +20,14 @@ from helpdesk_daemon.ports import Clock, Example, VectorIndex
 from helpdesk_daemon.settings import Settings
 from helpdesk_daemon.tickets.tracking import Signer
 from helpdesk_daemon.wiring.desks import desks_of, routings_of
-from helpdesk_daemon.wiring.places import database, ensure_model, model_folder, shipped
+from helpdesk_daemon.wiring.places import database, ensure_model, model_folder, open_store, shipped
 
 if TYPE_CHECKING:
+    from helpdesk_daemon.adapters.import_examples import Import
     from helpdesk_daemon.adapters.index_endee import Server
     from helpdesk_daemon.adapters.index_guarded import GuardedIndex
     from helpdesk_daemon.adapters.refit import Refitter
+    from helpdesk_daemon.adapters.tickets_csv import Tickets
     from helpdesk_daemon.stages.explain import Explainer
     from helpdesk_daemon.triage.vote import Vectors
 
@@ -128,6 +130,33 @@ def contents(
             kept |= made
             progress(start + len(batch), len(missing))
     return examples, matrix(examples, kept)
+
+
+def import_tickets(
+    settings: Settings, tickets: Tickets, name: str, actor: str, progress: Callable[[Import], None] = lambda state: None
+) -> Import:
+    """Import labelled tickets into this installation; what was seeded or is not embedded yet comes first.
+
+    Args:
+        settings: of the installation.
+        tickets: see `adapters.import_examples.check_categories`.
+        name: of the file.
+        actor: who imports.
+        progress: told how far it is.
+
+    Raises:
+        ConfigError: the model cannot be had.
+        TransientError: it cannot answer now.
+    """
+    from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+    from helpdesk_daemon.adapters.import_examples import run_import
+
+    engine, clock = open_store(settings), SystemClock()
+    seed(Examples(engine, clock), model_folder(settings))
+    _, vectors = contents(settings, engine)
+    ensure_model(model_folder(settings))
+    embedder = OpenVinoEmbedder(model_folder(settings), settings.model.threads)
+    return run_import(engine, clock, embedder, tickets, vectors, name, actor, progress)
 
 
 def refitter_of(settings: Settings) -> Refitter | None:

@@ -25,8 +25,8 @@ async def opened(site: Site, folder: Path, **changes: str) -> str:
     """A ticket that came by the form and whose mails left: its tracking ID."""
     answer = await site.form("/submit/", FORM | changes)
     ticket = answer.headers["location"].strip("/").rpartition("/")[2]
-    sent = "select 1 from outbox where ticket = ? and state = 'sent' having count(*) = 2"
-    await site.settled(lambda: rows(folder, sent, ticket))
+    sent = "select count(*) as n from outbox where ticket = ? and state = 'sent'"
+    await site.settled(lambda: rows(folder, sent, ticket)[0]["n"] == 2)
     return ticket
 
 
@@ -175,7 +175,7 @@ def test_quarantine_and_suppressions_are_shown_and_ended(tmp_path: Path, sink: S
         with site.app.engine.begin() as connection:
             connection.exec_driver_sql("update arrivals set state = 'quarantined', reason = 'it broke', ticket = null")
             connection.exec_driver_sql(
-                "insert into suppressions (email, reason, at) values ('zoe@x.example', '550', '2026-01-01T00:00:00.000Z')"
+                "insert into suppressions (email, reason, at) values ('zoe@x.example', '550', '2026-01-01T00:00Z')"
             )
         assert "it broke" in (await site.client.get("/admin/quarantine/")).text
         assert FORM["description"] in (await site.client.get("/admin/quarantine/1/")).text
@@ -242,8 +242,11 @@ def test_a_mail_whose_every_field_is_script_is_text_on_every_page(tmp_path: Path
                 "update arrivals set state = 'quarantined', reason = ?, last_error = ?", (SCRIPT, SCRIPT)
             )
         here = f"/admin/tickets/{found['id']}/"
-        paths = [*PAGES, here, "/admin/outbox/1/", "/admin/outbox/2/", "/admin/quarantine/1/",
-                 f"/admin/tickets/?text={SCRIPT}&status={SCRIPT}&from={SCRIPT}", f"/admin/audit/?event={SCRIPT}&ticket={SCRIPT}"]  # fmt: skip
+        paths = [
+            *PAGES, here, "/admin/outbox/1/", "/admin/outbox/2/", "/admin/quarantine/1/",
+            f"/admin/tickets/?text={SCRIPT}&status={SCRIPT}&from={SCRIPT}",
+            f"/admin/audit/?event={SCRIPT}&ticket={SCRIPT}",
+        ]  # fmt: skip
         shown = ""
         for path in paths:
             page = await site.client.get(path)
@@ -292,9 +295,14 @@ def test_review_goes_from_one_ticket_to_the_next(tmp_path: Path, sink: Sink) -> 
     play(tmp_path, sink, scene)
 
 
-@pytest.mark.parametrize("path", ["/admin/tickets/HD-!/", "/admin/tickets/?cursor=%00", "/admin/tickets/?from=9999-99-99",
-                                  "/admin/outbox/0/", "/admin/outbox/99999999999999999999999/", "/admin/audit/?before=-1",
-                                  "/admin/tickets/?review=x&sla=y&status=z", "/admin/tickets/?to=9999-12-31"])  # fmt: skip
+ODD = [
+    "/admin/tickets/HD-!/", "/admin/tickets/?cursor=%00", "/admin/tickets/?from=9999-99-99", "/admin/outbox/0/",
+    "/admin/outbox/99999999999999999999999/", "/admin/audit/?before=-1", "/admin/tickets/?to=9999-12-31",
+    "/admin/tickets/?review=x&sla=y&status=z",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ODD)
 def test_odd_addresses_are_answered_in_peace(tmp_path: Path, sink: Sink, path: str) -> None:
     async def scene(site: Site) -> None:
         await signed_in(site, "viewer")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from sqlalchemy import Engine, literal, select, tuple_
 
@@ -105,28 +104,28 @@ class ConsoleMailWrites:
     """`MailWriting` on the database."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
-        self._on: Any = (engine, clock)
+        self._engine, self._clock = engine, clock
 
     def hold(self, reason: str, actor: str) -> None:
         """See `MailWriting.hold`."""
-        holding.open_breaker(*self._on, reason, actor)
+        holding.open_breaker(self._engine, self._clock, reason, actor)
 
     def release(self, actor: str) -> None:
         """See `MailWriting.release`."""
-        holding.release_breaker(*self._on, actor)
+        holding.release_breaker(self._engine, self._clock, actor)
 
     def retry(self, numbers: Sequence[int], actor: str) -> int:
         """See `MailWriting.retry`."""
-        return len(holding.retry(*self._on, numbers, actor)) if numbers else 0
+        return len(holding.retry(self._engine, self._clock, numbers, actor)) if numbers else 0
 
     def drop(self, numbers: Sequence[int], actor: str) -> int:
         """See `MailWriting.drop`."""
-        return len(holding.drop(*self._on, holding.Wanted(tuple(numbers)), actor)) if numbers else 0
+        return len(holding.drop(self._engine, self._clock, holding.Wanted(tuple(numbers)), actor)) if numbers else 0
 
     def retry_quarantined(self, numbers: Sequence[int], actor: str) -> int:
         """See `MailWriting.retry_quarantined`."""
-        return len(operate.retry_quarantined(*self._on, numbers, actor)) if numbers else 0
+        return len(operate.retry_quarantined(self._engine, self._clock, numbers, actor)) if numbers else 0
 
     def unsuppress(self, emails: Sequence[str], actor: str) -> int:
         """See `MailWriting.unsuppress`."""
-        return len(operate.release_suppressions(*self._on, emails, actor))
+        return len(operate.release_suppressions(self._engine, self._clock, emails, actor))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
+from helpdesk_daemon.adapters.store.examples import digest_of
 from helpdesk_daemon.adapters.store.schema import examples
 from helpdesk_daemon.ports import Audit, Label
 
@@ -28,7 +28,8 @@ def learn(connection: Connection, label: Label, now: datetime) -> Audit:
     ]  # fmt: skip
     values = {
         "category": label.category, "source": SOURCE, "ticket": label.ticket, "actor": label.actor, "active": True,
-        "digest": hashlib.sha256(f"{label.category}\0{label.text}".encode()).hexdigest(),
+        "withdrawal": 0, "batch": 0,
+        "digest": digest_of(label.category, label.text),
     }  # fmt: skip
     # The one that says so already stays; else the oldest is rewritten, so that its vector stays with it.
     kept = next((row.id for row in found if row.category == label.category), found[0].id if found else None)

@@ -277,7 +277,25 @@ examples = Table(
     Column("model", Text, nullable=False, default=""),
     Column("vector", LargeBinary),
     Column("changed", Integer, nullable=False, default=0, server_default="0"),
+    Column("batch", Integer, nullable=False, default=0, server_default="0"),
+    Column("withdrawal", Integer, nullable=False, default=0, server_default="0"),
     Index("examples_changed", "changed"),
+)
+
+example_imports = Table(
+    "example_imports",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("actor", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("done", Integer, nullable=False, default=0),
+    Column("added", Integer, nullable=False, default=0),
+    Column("duplicates", Integer, nullable=False, default=0),
+    Column("alike", Integer, nullable=False, default=0),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
 )
 
 example_changes = Table(

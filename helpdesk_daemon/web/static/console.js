@@ -47,3 +47,17 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") document.querySelectorAll("details.pop[open]").forEach((open) => { open.open = false; });
 });
+
+// The columns of a chosen CSV file are offered for the mapping.
+document.querySelectorAll("form[data-csv]").forEach((form) => {
+  const file = form.querySelector("input[type=file]");
+  file.addEventListener("change", async () => {
+    const head = file.files.length ? (await file.files[0].slice(0, 8192).text()).split(/\r?\n/, 1)[0] : "";
+    const names = head.replace(/^\uFEFF/, "").match(/("([^"]|"")*"|[^,;\t]+)/g) || [];
+    form.querySelector("datalist").replaceChildren(...names.slice(0, 50).map((name) => {
+      const option = document.createElement("option");
+      option.value = name.replace(/^"|"$/g, "").replace(/""/g, '"').trim();
+      return option;
+    }));
+  });
+});

@@ -33,7 +33,8 @@ DONE = {
     "removed": "The account is ended, and signed out.",
     "password": "The password is changed. Whoever used the old one is signed out.",
     "example": "The example votes from the next mail on.", "known": "This text has a label already.",
-    "withdrawn": "They vote no more.", "restored": "They vote again.", "imported": "The file is imported.",
+    "withdrawn": "They vote no more.", "restored": "They vote again.",
+    "importing": "The file is being imported. This page shows how far it is.",
     "saved": "The rules are saved. They hold from the next decision on.",
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020"
-down_revision = "0018"
+down_revision = "0019"
 
 # By the hour in which the ticket was received: `ticket` and `review`, by department and category; `kept` and `missed`
 # promises, by department. By the day: `sure` and `doubted`, the daemon's decisions by twentieth of confidence.
