@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from helpdesk_daemon.ports.dashboard import BANDS, SOON, Count, Group, Picture
-from helpdesk_daemon.ports.watching import Accuracy
+from helpdesk_daemon.ports.watching import Accuracy, Standing
 from helpdesk_daemon.ports.web import UNSORTED
 from helpdesk_daemon.web import words
 from helpdesk_daemon.web.charts import Bars, bars, shade
@@ -55,6 +55,15 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Interval:
+    """A share and the ends of its interval, in per cent of the axis."""
+
+    low: float
+    value: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Day:
     """A day of the last seven, with its hours."""
 
@@ -83,7 +92,8 @@ def view(picture: Picture, accuracy: Accuracy) -> dict[str, Any]:
     """Everything the templates of the dashboard show."""
     p, most = picture, max(max(hours) for hours in picture.week)
     return {
-        "p": p, "a": accuracy, "days": p.days, "spans": SPANS, "to_list": to_list, "tiles": tiles(p),
+        "p": p, "a": accuracy, "standings": standings(accuracy), "least": least_shown(accuracy),
+        "days": p.days, "spans": SPANS, "to_list": to_list, "tiles": tiles(p),
         "volume": volume(p), "promises": promises(p), "ended": [c for c in p.counts if c.kept or c.missed],
         "bands": bands(p), "confidence": confidence(p), "week": week(p, most), "most_in_hour": most,
         "departments": [_links(group, {"department": group.name}, p.since) for group in p.departments],
@@ -101,7 +111,9 @@ def tiles(p: Picture) -> list[Tile]:
     kept, missed = sum(c.kept for c in p.counts), sum(c.missed for c in p.counts)
     soon, overdue = sum(g.soon for g in p.departments), sum(g.overdue for g in p.departments)
     doubted, decided = sum(p.doubted), sum(p.sure) + sum(p.doubted)
-    in_time = f"{words.number(missed)} late of {words.number(kept + missed)}" if kept + missed else "none is due yet"
+    in_time = (
+        f"in time; {words.number(missed)} of {words.number(kept + missed)} late" if kept + missed else "none is due yet"
+    )
     return [
         Tile("New tickets", words.number(sum(c.tickets for c in p.counts)), to_list(since=p.since), _compared(p)),
         Tile("To review", words.number(p.reviewing), REVIEW,
@@ -111,7 +123,7 @@ def tiles(p: Picture) -> list[Tile]:
              f"unanswered, within {SOON // HOUR} hours", "warm" if soon else ""),
         Tile("Overdue", words.number(overdue), to_list(sla="overdue"),
              "unanswered, past the promise", "bad" if overdue else ""),
-        Tile("Answered in time", words.percent(kept, kept + missed),
+        Tile("First answers", words.percent(kept, kept + missed),
              to_list(since=p.since, sla="missed" if missed else "kept"), in_time),
         Tile("Corrections", words.number(p.corrections), CORRECTIONS,
              f"{words.percent(p.corrections, decided)} of decisions" if decided else "by people"),
@@ -175,6 +187,29 @@ def confidence(p: Picture) -> Bars:
          f"{number * 100 // BANDS} %" if number % 5 == 0 else "")
         for number, (name, sure, doubted, href) in enumerate(bands(p))
     ))  # fmt: skip
+
+
+def _judged(accuracy: Accuracy) -> list[Standing]:
+    return [each for each in (accuracy.overall, *accuracy.departments) if each.accuracy.of]
+
+
+def least_shown(accuracy: Accuracy) -> int:
+    """Per cent at which the axis of intervals begins: a round number below them all."""
+    return int(min((each.accuracy.low for each in _judged(accuracy)), default=0.0) * 10) * 10
+
+
+def standings(accuracy: Accuracy) -> list[tuple[Standing, int, Interval]]:
+    """All tickets, then each department: how it stands, of how many judged tickets, and the interval on the axis."""
+    least = least_shown(accuracy) / 100
+
+    def place(share: float) -> float:
+        return round(100 * (share - least) / (1 - least), 1)
+
+    return [
+        (each, each.judged.corrected + each.judged.confirmed + each.judged.closed,
+         Interval(place(each.accuracy.low), place(each.accuracy.value or 0.0), place(each.accuracy.high)))
+        for each in _judged(accuracy)
+    ]  # fmt: skip
 
 
 def week(p: Picture, most: int) -> list[Day]:
