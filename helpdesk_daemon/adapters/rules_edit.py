@@ -32,7 +32,8 @@ def edited(text: str, table: str, name: str, values: Mapping[str, object]) -> st
         document = tomlkit.parse(text)
     except TOMLKitError as error:
         raise Refused(f"the file is no TOML: {error}") from error
-    found = document.get(table, {}).get(name)
+    tables = document.get(table)
+    found = tables.get(name) if isinstance(tables, Mapping) else None
     if not isinstance(found, Table):
         raise Refused(f"the file has no [{table}.{name}]")
     for key, value in values.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote, urlsplit
@@ -52,13 +52,13 @@ class Visitor:
         return [int(value) for value in found if value.isascii() and value.isdigit() and len(value) < 19]
 
 
-def signed_in(role: str) -> Callable[..., Awaitable[Visitor]]:
+def signed_in(role: str) -> Callable[..., AsyncIterator[Visitor]]:
     """A dependency that lets in who is signed in with a role or a higher one.
 
     Of a POST it reads the form, and refuses one that was not made by a page of this session.
     """
 
-    async def check(request: Request, background: BackgroundTasks) -> Visitor:
+    async def check(request: Request, background: BackgroundTasks) -> AsyncIterator[Visitor]:
         services = auth.services_of(request)
         session = await session_of(request)
         if session is None:
@@ -69,12 +69,16 @@ def signed_in(role: str) -> Callable[..., Awaitable[Visitor]]:
         if not session.user.may(role):
             raise NotAllowed(f"This needs the role {role}. You are signed in as {session.user.role}.")
         if request.method != "POST":
-            return Visitor(session.user, csrf)
+            yield Visitor(session.user, csrf)
+            return
         form = await _form(request)
-        token = form.get("csrf", "")
-        if auth.is_foreign(request) or not isinstance(token, str) or not _is_own(services, token, session.digest):
-            raise HTTPException(403, "Open the page again and send the form from there.")
-        return Visitor(session.user, csrf, form)
+        try:
+            token = form.get("csrf", "")
+            if auth.is_foreign(request) or not isinstance(token, str) or not _is_own(services, token, session.digest):
+                raise HTTPException(403, "Open the page again and send the form from there.")
+            yield Visitor(session.user, csrf, form)
+        finally:
+            await form.close()
 
     return check
 

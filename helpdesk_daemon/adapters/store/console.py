@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import Engine, literal, select, tuple_
+from sqlalchemy import Engine, Select, literal, select, tuple_
 
 from helpdesk_daemon.adapters.store import holding, operate, reading
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import examples, messages, outbox, tickets
 from helpdesk_daemon.adapters.store.waiting import IN_REVIEW
 from helpdesk_daemon.ports import Clock
-from helpdesk_daemon.ports.web import Row
+from helpdesk_daemon.ports.web import Place, Row
 
 LOG_LINES = 100  # of one ticket
 
@@ -56,11 +57,24 @@ class ConsoleTickets:
         place = select(tickets.c.created_at).where(tickets.c.id == after)
         with transaction(self._engine) as connection:
             at = connection.execute(place).scalar() if after else None
-            wanted = select(tickets.c.id).where(IN_REVIEW).order_by(tickets.c.created_at, tickets.c.id).limit(1)
-            if at is not None:
-                here = tuple_(literal(at, tickets.c.created_at.type), literal(after))
-                wanted = wanted.where(tuple_(tickets.c.created_at, tickets.c.id) > here)
-            return connection.execute(wanted).scalar() or ""
+            return connection.execute(next_in_review(Place(at, after) if at else None)).scalar() or ""
+
+
+def next_in_review(after: Place | None) -> Select[Any]:
+    """The oldest ticket in review behind a place."""
+    wanted = select(tickets.c.id).where(IN_REVIEW).order_by(tickets.c.created_at, tickets.c.id).limit(1)
+    if after is None:
+        return wanted
+    here = tuple_(literal(after.created_at, tickets.c.created_at.type), literal(after.ticket))
+    return wanted.where(tuple_(tickets.c.created_at, tickets.c.id) > here)
+
+
+def page_of_outbox(states: Sequence[str], before: int, limit: int) -> Select[Any]:
+    """One page of outgoing mail, newest first, without the bytes."""
+    wanted = select(*(c for c in outbox.c if c.name != "mime")).order_by(outbox.c.id.desc()).limit(limit)
+    if states:
+        wanted = wanted.where(outbox.c.state.in_(states))
+    return wanted.where(outbox.c.id < before) if before else wanted
 
 
 class ConsoleMail:
@@ -71,13 +85,8 @@ class ConsoleMail:
 
     def outbox(self, states: Sequence[str], before: int, limit: int) -> list[Row]:
         """See `MailReading.outbox`."""
-        wanted = select(*(c for c in outbox.c if c.name != "mime")).order_by(outbox.c.id.desc()).limit(limit)
-        if states:
-            wanted = wanted.where(outbox.c.state.in_(states))
-        if before:
-            wanted = wanted.where(outbox.c.id < before)
         with transaction(self._engine) as connection:
-            return [dict(row) for row in connection.execute(wanted).mappings()]
+            return [dict(row) for row in connection.execute(page_of_outbox(states, before, limit)).mappings()]
 
     def outgoing(self, number: int) -> tuple[Row, bytes] | None:
         """See `MailReading.outgoing`."""

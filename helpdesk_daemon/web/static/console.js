@@ -61,3 +61,6 @@ document.querySelectorAll("form[data-csv]").forEach((form) => {
     }));
   });
 });
+
+// On a phone the menu is a strip: the present page is in sight.
+document.querySelector(".menu [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
