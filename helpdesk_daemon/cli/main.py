@@ -38,6 +38,7 @@ COMMANDS = {
     "migrate": "migrate:migrate",
     "index": "index:index",
     "evaluate": "evaluate:evaluate",
+    "accuracy": "accuracy:accuracy",
     "model": "model:model",
     "sign-in": "sign_in:sign_in",
 }

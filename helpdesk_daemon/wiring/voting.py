@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from helpdesk_daemon.adapters.index_guarded import GuardedIndex
     from helpdesk_daemon.adapters.refit import Refitter
     from helpdesk_daemon.stages.explain import Explainer
+    from helpdesk_daemon.stages.observe import Sense
     from helpdesk_daemon.triage.vote import Vectors
 
 
@@ -46,6 +47,14 @@ def seed(examples: Examples) -> None:
     """Give a new installation the shipped examples to start with."""
     if not examples.active():
         examples.add(starter_rows(), "seed")
+
+
+def sense_of(settings: Settings) -> Sense:
+    """How sharply the daemon watches its own decisions."""
+    from helpdesk_daemon.stages import observe
+
+    table = settings.watching
+    return observe.Sense(table.closed_weight, table.burst_people, table.topic_people)
 
 
 def index_of(settings: Settings, engine: Engine, clock: Clock) -> VectorIndex:

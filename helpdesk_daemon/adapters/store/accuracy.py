@@ -77,8 +77,8 @@ def _alarms(connection: Connection) -> dict[str, datetime]:
 
 def open_crowds(connection: Connection) -> list[Crowd]:
     """Crowds that go on, newest first, with their tickets."""
-    wanted = select(crowds).where(crowds.c.ended_at.is_(None)).order_by(crowds.c.id.desc())
-    return [_crowd(connection, row) for row in connection.execute(wanted).all()]
+    found = connection.execute(select(crowds).where(crowds.c.ended_at.is_(None))).all()
+    return [_crowd(connection, row) for row in sorted(found, key=lambda row: -row.id)]
 
 
 def _crowd(connection: Connection, row: Row[Any]) -> Crowd:
@@ -95,6 +95,14 @@ def _crowd(connection: Connection, row: Row[Any]) -> Crowd:
     words = common_words([member.subject for member in members])
     named = tuple(member.id for member in members)
     return Crowd(row.id, row.kind, row.began_at, row.last_at, row.ended_at, words, named, count)
+
+
+def crowd_tickets_of(engine: Engine, crowd: int) -> list[str]:
+    """Tracking IDs of all tickets of a crowd, oldest first."""
+    wanted = select(tickets.c.id).join(crowd_tickets, crowd_tickets.c.ticket == tickets.c.id)
+    with transaction(engine) as connection:
+        found = wanted.where(crowd_tickets.c.crowd == crowd).order_by(tickets.c.created_at, tickets.c.id)
+        return list(connection.execute(found).scalars())
 
 
 def crowds_of(engine: Engine, ticket: str) -> list[Crowd]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 Z = 1.959964  # two-sided 95 %
 
@@ -108,7 +109,7 @@ def calibration_error(said: Sequence[float], right: Sequence[bool], weights: Seq
         return 0.0
     gap, mass, off = 0.0, 0.0, 0.0
     edge = total / bins
-    for confidence, verdict, weight in sorted(zip(said, right, weights, strict=True)):
+    for confidence, verdict, weight in sorted(zip(said, right, weights, strict=True), key=itemgetter(0)):
         off += weight * (confidence - verdict)
         mass += weight
         if mass >= edge - 1e-9:
