@@ -79,7 +79,10 @@ def gathered(recent: Recent, row: int, rule: Rule) -> list[int]:
     now, before = int(lately.sum()) + 1, row - int(lately.sum())
     if before < LEAST_BEFORE:
         return []
-    alike = recent.vectors[:row] @ recent.vectors[row] >= _bound(recent, row, rule)
+    cosines = recent.vectors[:row] @ recent.vectors[row]
+    alike = cosines >= _bound(recent, row, rule)
+    if rule.unlike:
+        alike &= cosines >= recent.scope[:row]
     members = np.flatnonzero(alike & lately)
     if len(set(recent.people[members].tolist()) | {int(recent.people[row])}) < rule.least:
         return []
