@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from helpdesk_daemon import metrics
@@ -17,6 +18,7 @@ from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
 from helpdesk_daemon.adapters.health import Health
 from helpdesk_daemon.adapters.keys import load_digest_key, load_signer
 from helpdesk_daemon.adapters.oauth.tokens import Tokens
+from helpdesk_daemon.adapters.rules_source import RulesSource
 from helpdesk_daemon.adapters.store.arrivals import Arrivals
 from helpdesk_daemon.adapters.store.copies import CopiesToFile
 from helpdesk_daemon.adapters.store.decisions import Decisions
@@ -26,10 +28,11 @@ from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.outbox import Outbox
 from helpdesk_daemon.adapters.store.retention import Retention
+from helpdesk_daemon.adapters.store.rule_versions import keep_rules
 from helpdesk_daemon.adapters.store.sla import Sla as SlaOnDatabase
 from helpdesk_daemon.adapters.store.watching import Watching
 from helpdesk_daemon.adapters.systemd import Notify, notifier, watchdog_seconds
-from helpdesk_daemon.conditions import look_for_trouble
+from helpdesk_daemon.conditions import RULES, look_for_trouble
 from helpdesk_daemon.errors import ConfigError, HelpdeskError, SignInError, StoreError, TransientError, Unreachable
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
@@ -56,9 +59,11 @@ from helpdesk_daemon.stages.ingest import Ingest
 from helpdesk_daemon.stages.keep_index import KeepIndex
 from helpdesk_daemon.stages.observe import Observe
 from helpdesk_daemon.stages.pulse import BEAT, Pulse
+from helpdesk_daemon.stages.reload import Reload
 from helpdesk_daemon.stages.retain import Retain
 from helpdesk_daemon.stages.sla import Sla
 from helpdesk_daemon.stages.watch import Watch
+from helpdesk_daemon.triage.rules import Routing
 from helpdesk_daemon.wiring.accounts import (
     copies_of,
     digest_plan_of,
@@ -68,7 +73,7 @@ from helpdesk_daemon.wiring.accounts import (
     transport_of,
     webhook_of,
 )
-from helpdesk_daemon.wiring.desks import desks_of, routings_of
+from helpdesk_daemon.wiring.desks import desks_of, routings_of, rules_files
 from helpdesk_daemon.wiring.pages import web_of
 from helpdesk_daemon.wiring.places import database, model_folder, open_store
 from helpdesk_daemon.wiring.voting import index_of, refitter_of, seed, sense_of
@@ -128,7 +133,7 @@ class App:
         self.desks = desks_of(settings, routings, self.signer)
         self.db, self.work, self.model = Lane("db"), Lane("work"), Lane("model")
         examples = Examples(self.engine, self.clock)
-        seed(examples)
+        seed(examples, model_folder(settings))
         embedder = parts.embedder or OpenVinoEmbedder(model_folder(settings), settings.model.threads)
         index = parts.index or index_of(settings, self.engine, self.clock)
         self.index_lane = Lane("index")
@@ -167,6 +172,7 @@ class App:
         self.observe = Observe(
             Watching(self.engine, self.clock), sense_of(settings), self.clock, self.db, self.work
         )  # fmt: skip
+        self.reload = self._reload()
         self.notify = parts.notify or notifier()
         lanes = (*self.lanes, self.work, self.model, self.db)
         self.pulse = Pulse(
@@ -207,6 +213,22 @@ class App:
                 stages.append(Copies(folder, store, self.clock, lane, self.db, parts.reached))
         return stages
 
+    def _reload(self) -> Reload:
+        """What follows the files with rules; the text of those in use is kept first."""
+
+        def use(mailboxes: Sequence[str], routing: Routing) -> None:
+            self.desks = self.desks.ruled(mailboxes, routing)
+
+        sources = []
+        for file, names in rules_files(self.settings).items():
+            routing = self.desks.of(names[0]).routing
+            keep_rules(self.engine, self.clock, routing, str(file))
+            sources.append(RulesSource(file, names, self.settings.polled, routing.version))
+        return Reload(
+            sources, partial(keep_rules, self.engine, self.clock), lambda name: self.desks.of(name).routing.version,
+            use, self.db, self.work,
+        )  # fmt: skip
+
     def _typed(self) -> None:
         """Tell the stages that something came by a page."""
         self.decide.wake()
@@ -228,7 +250,7 @@ class App:
             "smtp": "; ".join(deliver.failing for deliver in failing if not deliver.refused),
             "smtp sign-in": "; ".join(deliver.failing for deliver in failing if deliver.refused),
             "model": self.classifier.failing,
-        }
+        } | {f"{RULES}{file}": error for file, error in self.reload.failing.items()}
         return look_for_trouble(self.engine, self.settings, self.clock.now(), self._since, said)
 
     async def once(self) -> int:
@@ -292,10 +314,10 @@ class App:
         if self.settings.health.port:
             await self.health.listen(self.settings.health.host, self.settings.health.port)
         stages: list[
-            Ingest | Decide | Deliver | Copies | Sla | Observe | Watch | Digest | Retain | KeepIndex | Pulse | Web
+            Ingest | Decide | Deliver | Copies | Sla | Observe | Watch | Digest | Retain | KeepIndex | Pulse | Reload | Web
         ] = [
             *self.ingests, self.decide, *self.delivers, *self.copies, self.sla, self.observe, self.watch, self.digest,
-            self.retain, *self.keepers, *self.web, self.pulse,
+            self.retain, *self.keepers, *self.web, self.pulse, self.reload,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         preparing = loop.create_task(self._prepare(), name="prepare")

@@ -21,6 +21,7 @@ from helpdesk_daemon.ports import Trouble
 from helpdesk_daemon.settings import MailboxTable, Settings
 from helpdesk_daemon.tickets.tracking import Party
 
+RULES = "rules "  # how the parts of the running process are named that read files with rules
 TWO_SIGN_INS = timedelta(minutes=6)  # one more try than the first: servers refuse by mistake, too
 # Mails whose loss nobody else hears of: a customer's dead address stands on the ticket, a refused answer goes to its
 # department, and an alert that fails must not cause another.
@@ -113,6 +114,12 @@ def _said(part: str) -> Measure:
             yield "", {"error": error}
 
     return measure
+
+
+def _rules_unusable(look: Look, limit: float) -> Iterable[Seen]:
+    for part, error in look.said.items():
+        if part.startswith(RULES) and error:
+            yield part.removeprefix(RULES)[-300:], {"error": error}
 
 
 def _copy_failing(look: Look, limit: float) -> Iterable[Seen]:
@@ -234,6 +241,11 @@ CONDITIONS: tuple[Condition, ...] = (
         "model.failing", "", _said("model"), "Tickets are not classified",
         "Model or index fails: {error}. New tickets go to triage, not classified.",
         "See helpdesk-daemon check; the daemon goes on trying.", timedelta(minutes=1),
+    ),
+    Condition(
+        "rules.unusable", "", _rules_unusable, "Routing rules cannot be used",
+        "{subject} was saved and cannot be used: {error} The last good rules stay in use.",
+        "Mend it, try helpdesk-daemon rules check, and save it again.",
     ),
     Condition(
         "index.failing", "", _copy_failing, "The vector database is not asked",

@@ -23,6 +23,10 @@ class ConfigError(HelpdeskError):
         self.file, self.key, self.problem, self.mend = file, key, problem, mend
 
 
+class UnusableRules(HelpdeskError):
+    """Rules that were saved cannot be used; the text says why and in which line."""
+
+
 class Refused(HelpdeskError):
     """A person ordered what cannot be done."""
 

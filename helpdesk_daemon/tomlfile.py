@@ -21,14 +21,33 @@ def load_toml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: the file is missing, unreadable or not TOML.
     """
+    return parse_toml(read_file(path), str(path))
+
+
+def read_file(path: Path) -> bytes:
+    """What a file holds.
+
+    Raises:
+        ConfigError: it is missing or unreadable.
+    """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise ConfigError(str(path), "", "the file does not exist", "Create it, or name another one") from error
     except OSError as error:
         raise ConfigError(str(path), "", f"cannot be read: {error.strerror}", "Check its owner and mode") from error
+
+
+def parse_toml(content: bytes, file: str) -> dict[str, Any]:
+    """The tables in what a file holds.
+
+    Raises:
+        ConfigError: it is not TOML.
+    """
+    try:
+        return tomllib.loads(content.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), "", f"is not valid TOML: {error}", "Mend that line") from error
+        raise ConfigError(file, "", f"is not valid TOML: {error}", "Mend that line") from error
 
 
 def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
@@ -51,9 +70,9 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [m for inner in getattr(annotation, "__args__", ()) for m in _models(inner)]
 
 
-def complaint(path: Path, model: type[BaseModel], error: ValidationError) -> ConfigError:
-    """The first finding of pydantic as a `ConfigError`."""
-    first = error.errors()[0]
+def complaint(path: Path, model: type[BaseModel], error: ValidationError, number: int = 0) -> ConfigError:
+    """A finding of pydantic, the first unless said otherwise, as a `ConfigError`."""
+    first = error.errors()[number]
     location = first["loc"]
     key = ".".join(str(part) for part in location)
     if first["type"] == "extra_forbidden":

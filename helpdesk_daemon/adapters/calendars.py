@@ -27,14 +27,18 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str | date) else value
 
 
+Shifts = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
+Days = Annotated[list[date | str], BeforeValidator(_as_list, json_schema_input_type=date | str | list[date | str])]
+
+
 class CalendarTable(BaseModel):
     """`[calendar.NAME]`."""
 
     model_config = ConfigDict(extra="forbid")
 
     zone: str
-    hours: dict[str, Annotated[list[str], BeforeValidator(_as_list)]] | None = None
-    holidays: Annotated[list[date | str], BeforeValidator(_as_list)] = []
+    hours: dict[str, Shifts] | None = None
+    holidays: Days = []
     country: str = ""
     region: str = ""
 

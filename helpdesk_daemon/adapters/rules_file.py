@@ -4,129 +4,112 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import ValidationError
 
-from helpdesk_daemon.adapters.calendars import CalendarTable, read_calendar
+from helpdesk_daemon.adapters.calendars import read_calendar
+from helpdesk_daemon.adapters.patterns import BadPattern, compile_pattern
+from helpdesk_daemon.adapters.rules_tables import (
+    CaseTable,
+    CategoryTable,
+    RulesFile,
+    RuleTable,
+    SenderTable,
+    SetTable,
+    TermsTable,
+    TriageTable,
+    WhenTable,
+)
+from helpdesk_daemon.adapters.toml_lines import line_of, line_said
 from helpdesk_daemon.errors import ConfigError
+from helpdesk_daemon.mail.message import Address, Attachment, Headers
 from helpdesk_daemon.tickets.calendar import ALWAYS
 from helpdesk_daemon.tickets.ticket import Priority
-from helpdesk_daemon.tomlfile import check, load_toml
-from helpdesk_daemon.triage.rules import Conditions, Department, Route, Routing, Rule, Setting, Terms
+from helpdesk_daemon.tomlfile import complaint, parse_toml, read_file
+from helpdesk_daemon.triage.cases import RoutingCase, Written
+from helpdesk_daemon.triage.findings import Finding, Kind
+from helpdesk_daemon.triage.rules import Conditions, Department, Pattern, Route, Routing, Rule, Setting, Terms
 
-
-class Strict(BaseModel):
-    """Refuses unknown keys: a typo in a rule must not be a rule that never hits."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Words = Annotated[list[str], BeforeValidator(_as_list)]
-Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
-Level = Literal["High", "Medium", "Low"]
 MOST_WEEKS = 104  # a promise that takes longer was meant otherwise
-Hours = Annotated[float, Field(gt=0, le=24 * 366)]
-Share = Annotated[float, Field(ge=0, le=1)]
+VIP = "vip"
 
 
-class TermsTable(Strict):
-    """What departments, categories and triage may say of promises."""
+def load_routing(path: Path, polled: frozenset[str] = frozenset()) -> Routing:
+    """Read and check routing.toml.
 
-    calendar: str = ""
-    resolution_hours: Hours | None = None
-    escalation: Annotated[list[Email], BeforeValidator(_as_list)] = []
+    Args:
+        path: the file.
+        polled: addresses whose mail we poll; a department there would be a loop.
 
-
-class DepartmentTable(TermsTable):
-    """`[department.NAME]`."""
-
-    address: Email
-    agents: Words = []
+    Raises:
+        ConfigError: the first thing that is wrong.
+    """
+    return parse_routing(read_file(path), str(path), polled)
 
 
-class CategoryTable(TermsTable):
-    """`[category.NAME]`."""
+def parse_routing(content: bytes, file: str, polled: frozenset[str] = frozenset()) -> Routing:
+    """The same of what a file holds, or would hold; nothing is read or written.
 
-    department: str
-    priority: Level
-    sla_hours: Hours
+    Args:
+        content: UTF-8.
+        file: its name, for complaints.
+        polled: see `load_routing`.
 
-
-class PriorityTable(Strict):
-    """`[priority.NAME]`: what `#priority NAME` promises."""
-
-    sla_hours: Hours
-
-
-class TriageTable(TermsTable):
-    """`[triage]`."""
-
-    department: str
-    priority: Level
-    sla_hours: Hours
-    target_precision: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    min_confidence: Share | None = None
+    Raises:
+        ConfigError: the first thing that is wrong; its file names the line as well.
+    """
+    found = read_rules(content, file, polled)
+    if isinstance(found, Routing):
+        return found
+    first = found[0]
+    raise ConfigError(f"{file}:{first.line}" if first.line else file, first.key, first.problem, first.mend)
 
 
-class WhenTable(Strict):
-    """`when` of a `[[rule]]`."""
-
-    sender: Words = []
-    domain: Words = []
-    recipient: Words = []
-    subject: Words = []
-    body: Words = []
-    header: dict[str, Words] = {}
-    category: Words = []
-    confidence_below: Share | None = None
-    confidence_at_least: Share | None = None
-    attachment: Words = []
+def errors_of(content: bytes, file: str, polled: frozenset[str] = frozenset()) -> list[Finding]:
+    """All that keeps a text from being used as rules, as far as it can be told at once; see `parse_routing`."""
+    found = read_rules(content, file, polled)
+    return [] if isinstance(found, Routing) else found
 
 
-class SetTable(Strict):
-    """`set` of a `[[rule]]`."""
-
-    category: str | None = None
-    department: str | None = None
-    priority: Level | None = None
-    sla_hours: Hours | None = None
-    tags: Words = []
-    action: Literal["ticket", "triage", "ignore"] | None = None
-    acknowledge: bool | None = None
+def located(findings: Iterable[Finding], content: bytes) -> list[Finding]:
+    """Findings with the lines they are about, in the order of the file."""
+    text = content.decode("utf-8", "replace")
+    return sorted((f.at(line_of(text, f.key.split(".")), text) for f in findings), key=lambda f: f.line)
 
 
-class RuleTable(Strict):
-    """One `[[rule]]`."""
+def read_rules(content: bytes, file: str, polled: frozenset[str] = frozenset()) -> Routing | list[Finding]:
+    """The rules in a text, or what keeps it from being used; see `parse_routing`."""
+    text = content.decode("utf-8", "replace")
+    try:
+        tables = parse_toml(content, file)
+    except ConfigError as error:
+        return [_finding(error).at(line_said(error.problem, text), text)]
+    try:
+        return _Reader(file, RulesFile.model_validate(tables), polled).routing(content)
+    except ValidationError as error:
+        said_all = [complaint(Path(file), RulesFile, error, number) for number in range(error.error_count())]
+        steps = [[str(s + 1) if isinstance(s, int) else s for s in e["loc"]] for e in error.errors()]
+        return [
+            _finding(wrong, ".".join(way)).at(line_of(text, way), text)
+            for wrong, way in zip(said_all, steps, strict=True)
+        ]
+    except ConfigError as error:
+        return [_finding(error).at(line_of(text, error.key.split(".")), text)]
 
-    name: str
-    when: WhenTable
-    set: SetTable
 
-
-class RulesFile(Strict):
-    """All of routing.toml."""
-
-    triage: TriageTable
-    category: dict[str, CategoryTable]
-    department: dict[str, DepartmentTable]
-    calendar: dict[str, CalendarTable] = {}
-    priority: dict[Level, PriorityTable] = {}
-    rule: list[RuleTable] = []
+def _finding(error: ConfigError, key: str = "") -> Finding:
+    return Finding(Kind.ERROR, key or error.key, error.problem, error.mend)
 
 
 class _Reader:
     """Turns checked tables into values, resolving names."""
 
-    def __init__(self, path: Path, file: RulesFile) -> None:
-        self.path, self.file = str(path), file
+    def __init__(self, path: str, file: RulesFile, polled: frozenset[str]) -> None:
+        self.path, self.file = path, file
         self.calendars = {n: read_calendar(self.path, n, table, date.today()) for n, table in file.calendar.items()}
         self.departments = {
             name: Department(
@@ -135,6 +118,27 @@ class _Reader:
             )
             for name, table in file.department.items()
         }  # fmt: skip
+        for key, address in _written_to(file):
+            if re.sub(r"\+[^@]*@", "@", address) in polled:
+                problem = f"{address} is a mailbox we poll, so what is sent there would come back"
+                raise ConfigError(path, key, problem, "Name a mailbox that people read")
+
+    def routing(self, content: bytes) -> Routing:
+        """All of it."""
+        file = self.file
+        senders = [self.sender(number, table) for number, table in enumerate(file.sender, 1)]
+        return Routing(
+            categories={name: self.route(table, f"category.{name}") for name, table in file.category.items()},
+            triage=self.route(file.triage, "triage"),
+            target_precision=file.triage.target_precision,
+            min_confidence=file.triage.min_confidence,
+            rules=(*senders, *(self.rule(number, table) for number, table in enumerate(file.rule, 1))),
+            departments=self.departments,
+            version=hashlib.sha256(content).hexdigest(),
+            text=content.decode("utf-8"),
+            priorities={Priority(name): table.sla_hours for name, table in file.priority.items()},
+            cases=tuple(self.case(number, table) for number, table in enumerate(file.case, 1)),
+        )
 
     def department(self, name: str, key: str) -> Department:
         if name not in self.departments:
@@ -152,14 +156,13 @@ class _Reader:
             raise ConfigError(self.path, key, f"unknown category {name!r}", f"Known: {', '.join(self.file.category)}")
         return name
 
-    def patterns(self, words: list[str], key: str) -> tuple[re.Pattern[str], ...]:
+    def patterns(self, words: Sequence[str], key: str) -> tuple[Pattern, ...]:
         found = []
         for word in words:
             try:
-                found.append(re.compile(word, re.IGNORECASE))
-            except re.error as error:
-                mend = "Escape special characters with a backslash"
-                raise ConfigError(self.path, key, f"{word!r} is not a pattern: {error}", mend) from error
+                found.append(compile_pattern(word))
+            except BadPattern as error:
+                raise ConfigError(self.path, key, f"{word!r} is not a pattern: {error}", error.mend) from error
         return tuple(found)
 
     def terms(self, table: TermsTable, key: str) -> Terms:
@@ -179,7 +182,7 @@ class _Reader:
         return Route(department, Priority(table.priority), table.sla_hours, terms)
 
     def rule(self, number: int, table: RuleTable) -> Rule:
-        key, when, then = f"rule.{number}", table.when, table.set
+        key, when = f"rule.{number}", table.when
         if when == WhenTable():
             raise ConfigError(self.path, f"{key}.when", "matches everything", "Say when the rule holds")
         conditions = Conditions(
@@ -193,46 +196,53 @@ class _Reader:
             confidence_below=when.confidence_below,
             confidence_at_least=when.confidence_at_least,
             attachment=tuple(when.attachment),
+            language=tuple(when.language),
         )
-        setting = Setting(
-            category=None if then.category is None else self.category(then.category, f"{key}.set.category"),
-            department=None if then.department is None else self.department(then.department, f"{key}.set.department"),
+        return Rule(table.name, conditions, self.setting(table.set, f"{key}.set"), key)
+
+    def setting(self, then: SetTable, key: str) -> Setting:
+        return Setting(
+            category=None if then.category is None else self.category(then.category, f"{key}.category"),
+            department=None if then.department is None else self.department(then.department, f"{key}.department"),
             priority=None if then.priority is None else Priority(then.priority),
             sla_hours=then.sla_hours,
             tags=tuple(then.tags),
             action=then.action,
             acknowledge=then.acknowledge,
         )
-        return Rule(table.name, conditions, setting)
 
+    def sender(self, number: int, table: SenderTable) -> Rule:
+        """A `[[sender]]` as the rule that it stands for."""
+        key, then = f"sender.{number}", self.setting(table, f"sender.{number}")
+        if table.blocked and table.model_fields_set - {"address", "name", "blocked"}:
+            raise ConfigError(
+                self.path, f"{key}.blocked", "nothing else counts of a blocked sender", "Leave out the rest"
+            )
+        if then == Setting() and not (table.blocked or table.vip):
+            mend = "Say blocked, vip, or what its mail is given"
+            raise ConfigError(self.path, key, "nothing follows from it", mend)
+        if table.blocked:
+            then = Setting(action="ignore")
+        elif table.vip:
+            then = replace(then, priority=then.priority or Priority.HIGH, tags=(VIP, *then.tags))
+        addresses = tuple(f"*{a}" if a.startswith("@") else a for a in table.address)
+        return Rule(f"sender {table.name or number}", Conditions(sender=addresses), then, key)
 
-def load_routing(path: Path, polled: frozenset[str] = frozenset()) -> Routing:
-    """Read and check routing.toml.
-
-    Args:
-        path: the file.
-        polled: addresses whose mail we poll; a department there would be a loop.
-
-    Raises:
-        ConfigError: the first thing that is wrong.
-    """
-    file = check(path, RulesFile, load_toml(path))
-    reader = _Reader(path, file)
-    for key, address in _written_to(file):
-        if re.sub(r"\+[^@]*@", "@", address) in polled:
-            problem = f"{address} is a mailbox we poll, so what is sent there would come back"
-            mend = "Name a mailbox that people read"
-            raise ConfigError(str(path), key, problem, mend)
-    return Routing(
-        categories={name: reader.route(table, f"category.{name}") for name, table in file.category.items()},
-        triage=reader.route(file.triage, "triage"),
-        target_precision=file.triage.target_precision,
-        min_confidence=file.triage.min_confidence,
-        rules=tuple(reader.rule(number, table) for number, table in enumerate(file.rule, 1)),
-        departments=reader.departments,
-        version=hashlib.sha256(path.read_bytes()).hexdigest(),
-        priorities={Priority(name): table.sla_hours for name, table in file.priority.items()},
-    )
+    def case(self, number: int, table: CaseTable) -> RoutingCase:
+        key, mail, expect = f"case.{number}", table.mail, table.expect
+        setting = self.setting(expect, f"{key}.expect")
+        expected = {name: getattr(setting, name) for name in expect.model_fields_set if name != "rule"}
+        if expect.rule is not None:
+            expected["rule"] = expect.rule
+        if not expected:
+            raise ConfigError(self.path, f"{key}.expect", "expects nothing", "Say where the mail should go")
+        written = Written(
+            Address("", mail.sender.lower()), tuple(a.lower() for a in mail.recipient), mail.subject, mail.body,
+            Headers(tuple(mail.header.items())), tuple(Attachment(name, "", b"") for name in mail.attachment),
+            mail.language,
+        )  # fmt: skip
+        category = self.category(mail.category, f"{key}.mail.category") if mail.category else ""
+        return RoutingCase(table.name, written, category, mail.confidence, expected)
 
 
 def _written_to(file: RulesFile) -> Iterator[tuple[str, str]]:

@@ -76,13 +76,13 @@ def bring_in_step(settings: Settings, anew: bool = False) -> None:
     from helpdesk_daemon import log
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.store.examples import Examples
-    from helpdesk_daemon.wiring.places import open_store
+    from helpdesk_daemon.wiring.places import model_folder, open_store
     from helpdesk_daemon.wiring.voting import contents, endee_of, seed
 
     _only_endee(settings)
     log.setup("error", settings.log.format)
     engine = open_store(settings)
-    seed(Examples(engine, SystemClock()))
+    seed(Examples(engine, SystemClock()), model_folder(settings))
     copy = endee_of(settings, engine, SystemClock())
     with _bar("embedding") as embedded, _bar(f"to {settings.index.url}") as sent:
         before = None

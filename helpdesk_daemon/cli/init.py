@@ -92,6 +92,7 @@ def _write(talk: Talk, answers: Answers, folder: Path, key: str) -> Path:
     from helpdesk_daemon.wiring.places import shipped
 
     files = {"rules/routing.toml": routing_text(shipped("rules/routing.toml").read_text(encoding="utf-8"), answers)}
+    files["rules/routing.schema.json"] = shipped("rules/routing.schema.json").read_text(encoding="utf-8")
     if answers.mailbox_user:
         files["secrets/imap"] = answers.mailbox_password + "\n"
     if answers.smtp_secret:

@@ -21,6 +21,7 @@ COMMANDS = {
     "check": "check:check",
     "status": "status:status",
     "explain": "explain:explain",
+    "rules": "rules:rules",
     "tickets": "tickets:tickets",
     "outbox": "outbox:outbox",
     "arrivals": "arrivals:arrivals",

@@ -23,10 +23,12 @@ def export(ctx: click.Context, to: Path | None, prepared: bool, force: bool) -> 
     """Export all-MiniLM-L6-v2 for the daemon; needs the extra [export], once."""
     from helpdesk_daemon.adapters import export as exporting
     from helpdesk_daemon.wiring.places import model_folder, prepared_model
+    from helpdesk_daemon.wiring.voting import keep_starter_vectors
 
     folder = prepared_model() if prepared else to or model_folder(settings_of(ctx))
-    if exporting.is_exported(folder) and not force:
-        click.echo(f"already there: {folder}")
-        return
-    exporting.export(folder)
-    click.echo(f"exported: {folder}")
+    there = exporting.is_exported(folder) and not force
+    if not there:
+        exporting.export(folder)
+    click.echo(f"{'already there' if there else 'exported'}: {folder}")
+    if keep_starter_vectors(folder):
+        click.echo("kept beside it: the vectors of the starter tickets, for a quick first start")

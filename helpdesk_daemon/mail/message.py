@@ -106,6 +106,7 @@ class Message:
         attachments: everything else.
         report: text of the message/delivery-status part (RFC 3464), empty otherwise.
         defects: what was wrong, in words an operator understands.
+        language: ISO 639-1 code of what it is written in, empty when unknown.
     """
 
     headers: Headers
@@ -125,6 +126,7 @@ class Message:
     attachments: tuple[Attachment, ...] = ()
     report: str = ""
     defects: tuple[str, ...] = ()
+    language: str = ""
 
     @property
     def answers(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from helpdesk_daemon.outgoing.limits import Bucket
 from helpdesk_daemon.outgoing.message import Outgoing
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
-from helpdesk_daemon.triage.decide import Decision
+from helpdesk_daemon.triage.decide import Basis, Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,7 @@ class Outcome:
         participants: addresses that take part in the new ticket.
         change: what changes on an existing ticket.
         decision: how the ticket is routed from now on.
+        basis: what was known before any rule looked, where rules were asked.
         actor: who decided.
         label: an example that the decision is for later ones.
         sighting: what the mail was like, where it was voted on.
@@ -174,6 +175,7 @@ class Outcome:
     participants: tuple[str, ...] = ()
     change: Change | None = None
     decision: Decision | None = None
+    basis: Basis | None = None
     actor: str = "daemon"
     label: Label | None = None
     sighting: Sighting | None = None

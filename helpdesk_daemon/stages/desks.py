@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from helpdesk_daemon.ports import Arrival, Known
 from helpdesk_daemon.stages.case import Case, Desk, consider
 from helpdesk_daemon.stages.thread import find_thread, lasting, returned_proof
 from helpdesk_daemon.tickets.ticket import Ticket
+from helpdesk_daemon.triage.rules import Routing
 
 PLUS_PART = re.compile(r"\+[^@]*@")
 
@@ -37,6 +38,11 @@ class Desks:
     def of(self, mailbox: str) -> Desk:
         """The desk of a mailbox; the first for one that the settings no longer have."""
         return self.by_mailbox.get(mailbox) or self.first
+
+    def ruled(self, mailboxes: Sequence[str], routing: Routing) -> Desks:
+        """The same with other rules for some mailboxes."""
+        by_mailbox = {n: replace(d, routing=routing) if n in mailboxes else d for n, d in self.by_mailbox.items()}
+        return replace(self, by_mailbox=by_mailbox)
 
     def voting(self, model: str) -> Desks:
         """The same with the name of the model that votes."""

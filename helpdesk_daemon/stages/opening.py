@@ -14,7 +14,7 @@ from helpdesk_daemon.ports import Audit, Outcome, Sighting
 from helpdesk_daemon.stages.case import Case, Desk
 from helpdesk_daemon.stages.thread import mentioned
 from helpdesk_daemon.tickets.sla import due_at
-from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
+from helpdesk_daemon.tickets.ticket import State, Ticket
 from helpdesk_daemon.tickets.tracking import read_tracking_id
 from helpdesk_daemon.triage.decide import Decision, decide
 from helpdesk_daemon.triage.terms import calendar_of
@@ -45,11 +45,10 @@ def open_ticket(case: Case, voted: Vote | None) -> Outcome:
     desk, message, screening = case.desk, case.message, case.screening
     whole = _keep_whole(case)
     to_triage = screening.reason if screening.to_triage else whole
-    decision = decide(message, voted, desk.routing, to_triage, desk.model)
+    decision = decide(message, voted, desk.routing, to_triage, desk.model, screening.kind == Kind.AUTO_REPLY)
+    basis = replace(decision.basis, mailbox=desk.mailbox) if decision.basis else None
     if decision.ignore:
-        return case.outcome("ignored", f"rule {decision.set_by['action']}")
-    if screening.kind == Kind.AUTO_REPLY:
-        decision = replace(decision, priority=Priority.LOW)
+        return case.outcome("ignored", f"rule {decision.set_by['action']}", basis=basis)
     ticket = _ticket(case, decision)
     forward = desk.composer.forward(ticket, message, decision, case.now, case.arrival.raw if whole else b"")
     ticket = replace(ticket, forward_id=forward.message_id)
@@ -62,7 +61,7 @@ def open_ticket(case: Case, voted: Vote | None) -> Outcome:
     return case.outcome(
         "ticket", screening.reason, ticket=ticket.id, opened=ticket, participants=people, decision=decision,
         message=case.stored(ticket.id, "request"), outgoing=tuple(outgoing), buckets=buckets, breaker=breaker,
-        audit=_decided(ticket, decision, withheld), sighting=sighting(voted),
+        basis=basis, audit=_decided(ticket, decision, withheld), sighting=sighting(voted),
     )  # fmt: skip
 
 

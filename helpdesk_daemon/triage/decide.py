@@ -3,13 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.tickets.ticket import Priority
 from helpdesk_daemon.triage.judge import FEWEST_IN_CATEGORY
-from helpdesk_daemon.triage.rules import Department, Route, Routing, apply
+from helpdesk_daemon.triage.rules import Department, Readable, Route, Routing, apply
 from helpdesk_daemon.triage.vote import Neighbour, View, Vote
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What was known of a mail before any rule looked at it; kept, so that other rules can be tried on it.
+
+    Attributes:
+        category: the voted one, empty when there was no vote.
+        confidence: of the vote, 0 to 1.
+        earned: the target precision up to which no person needs to look, 0 to 1; see `Curve.earned`.
+        to_triage: why screening wants a person to sort it, empty for nothing.
+        automatic: a machine wrote it, so nobody is in a hurry.
+        language: ISO 639-1 code of the mail, empty when unknown.
+        mailbox: name of the one at whose desk it was decided.
+    """
+
+    category: str = ""
+    confidence: float = 0.0
+    earned: float = 0.0
+    to_triage: str = ""
+    automatic: bool = False
+    language: str = ""
+    mailbox: str = ""
+
+    def doubt(self, routing: Routing) -> str:
+        """Why a person should sort the mail by these rules, empty when nobody needs to."""
+        if self.to_triage:
+            return self.to_triage
+        if self.category not in routing.categories:
+            return f"routing.toml has no category {self.category}" if self.category else "not classified"
+        least = routing.min_confidence
+        sure = self.earned > routing.target_precision if least is None else self.confidence >= least
+        return "" if sure else "not sure enough"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +67,7 @@ class Decision:
         model: name of the embedding model and runtime.
         judge: version of the judge.
         rules_version: digest of routing.toml.
+        basis: what was known before any rule looked; None where a person decided.
     """
 
     category: str
@@ -53,6 +87,7 @@ class Decision:
     model: str = ""
     judge: str = ""
     rules_version: str = ""
+    basis: Basis | None = None
 
     @property
     def because(self) -> tuple[Neighbour, ...]:
@@ -105,7 +140,22 @@ def doubt_of(voted: Vote, target: float) -> str:
     return ""
 
 
-def decide(message: Message, voted: Vote | None, routing: Routing, to_triage: str = "", model: str = "") -> Decision:
+def earned_by(voted: Vote) -> float:
+    """The target precision up to which `doubt_of` has no doubt about a vote, 0 to 1."""
+    standing = voted.standing
+    if standing is None or not standing.signal:
+        return 0.0
+    if voted.same:
+        return 1.0
+    if voted.scope < standing.scope_floor or voted.support < FEWEST_IN_CATEGORY:
+        return 0.0
+    return standing.curve.earned(voted.confidence)
+
+
+def decide(
+    message: Message, voted: Vote | None, routing: Routing, to_triage: str = "", model: str = "",
+    automatic: bool = False,
+) -> Decision:  # fmt: skip
     """Decide where a mail goes.
 
     Args:
@@ -114,36 +164,56 @@ def decide(message: Message, voted: Vote | None, routing: Routing, to_triage: st
         routing: the operator's rules.
         to_triage: a reason found by screening to let a person sort it, empty for none.
         model: name of the model that voted.
+        automatic: a machine wrote it.
 
     Returns:
         The decision; doubtful mail goes to the triage route.
     """
-    category = voted.category if voted else ""
-    confidence = voted.confidence if voted else 0.0
-    applied = apply(routing.rules, message, category, confidence)
+    basis = Basis("", 0.0, 0.0, to_triage, automatic, message.language)
+    if voted and voted.category:
+        basis = replace(basis, category=voted.category, confidence=voted.confidence, earned=earned_by(voted))
+    return replace(
+        route(message, basis, routing, _doubt(voted, routing, to_triage)),
+        neighbours=voted.neighbours if voted else (),
+        views=voted.views if voted else (),
+        model=model,
+        judge=voted.standing.version if voted and voted.standing else "",
+    )
+
+
+def route(mail: Readable, basis: Basis, routing: Routing, doubt: str) -> Decision:
+    """Walk the rules and fill in what they leave open.
+
+    Args:
+        mail: the mail.
+        basis: what is known besides.
+        routing: the operator's rules.
+        doubt: why a person should sort it, empty when nobody needs to.
+
+    Returns:
+        The decision without its evidence.
+    """
+    category = basis.category
+    applied = apply(routing.rules, mail, category, basis.confidence)
     then = applied.then
-    doubt = _doubt(voted, routing, to_triage)
-    if then.category is not None and not to_triage:
+    if then.category is not None and not basis.to_triage:
         category, doubt = then.category, ""
     if then.action == "triage":
         doubt = doubt or f"rule {applied.set_by['action']}"
-    route: Route = routing.triage if doubt or category not in routing.categories else routing.categories[category]
+    found: Route = routing.triage if doubt or category not in routing.categories else routing.categories[category]
     return Decision(
         category=category,
-        confidence=confidence,
+        confidence=basis.confidence,
         needs_review=bool(doubt),
         review_reason=doubt,
-        department=then.department or route.department,
-        priority=then.priority or route.priority,
-        sla_hours=then.sla_hours if then.sla_hours is not None else route.sla_hours,
+        department=then.department or found.department,
+        priority=Priority.LOW if basis.automatic else then.priority or found.priority,
+        sla_hours=then.sla_hours if then.sla_hours is not None else found.sla_hours,
         tags=then.tags,
         ignore=then.action == "ignore",
         acknowledge=then.acknowledge is not False,
         rule=", ".join(dict.fromkeys(applied.set_by.values())) or "default",
         set_by=applied.set_by,
-        neighbours=voted.neighbours if voted else (),
-        views=voted.views if voted else (),
-        model=model,
-        judge=voted.standing.version if voted and voted.standing else "",
         rules_version=routing.version,
+        basis=basis,
     )

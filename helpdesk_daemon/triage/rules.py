@@ -2,16 +2,70 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Protocol
 
-from helpdesk_daemon.mail.message import Message
+from helpdesk_daemon.mail.message import Address, Headers
 from helpdesk_daemon.tickets.calendar import Calendar
 from helpdesk_daemon.tickets.ticket import Priority
+from helpdesk_daemon.triage.cases import RoutingCase
 
-BODY_CHARS = 20_000  # how much of a body rules look at: patterns are the operator's, the text a stranger's
+# How much rules look at: patterns are the operator's, the text a stranger's.
+TEXT_CHARS = 20_000  # of a body, of one value of a header
+VALUES = 1_000  # of one header, of recipients, of attachments
+
+
+class Pattern(Protocol):
+    """A compiled pattern whose time is linear in the text."""
+
+    @property
+    def pattern(self) -> str:
+        """As the operator wrote it."""
+
+    def search(self, text: str, /) -> object | None:
+        """A match anywhere in a text, or None."""
+
+
+class Named(Protocol):
+    """A file."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+class Readable(Protocol):
+    """What rules read of a mail: a `Message`, or one that was decided long ago."""
+
+    @property
+    def sender(self) -> Address:
+        """Who wrote."""
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Every address it was sent to."""
+
+    @property
+    def subject(self) -> str:
+        """Decoded, one line."""
+
+    @property
+    def text(self) -> str:
+        """The whole body."""
+
+    @property
+    def headers(self) -> Headers:
+        """Every header field."""
+
+    @property
+    def attachments(self) -> Sequence[Named]:
+        """Its files."""
+
+    @property
+    def language(self) -> str:
+        """ISO 639-1 code, empty when unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +160,30 @@ class Conditions:
         confidence_below: confidence of the vote under this, 0 to 1.
         confidence_at_least: confidence of the vote at or over this, 0 to 1.
         attachment: globs on an attachment's file name.
+        language: ISO 639-1 codes.
     """
 
     sender: tuple[str, ...] = ()
     domain: tuple[str, ...] = ()
     recipient: tuple[str, ...] = ()
-    subject: tuple[re.Pattern[str], ...] = ()
-    body: tuple[re.Pattern[str], ...] = ()
-    header: Mapping[str, tuple[re.Pattern[str], ...]] = field(default_factory=dict)
+    subject: tuple[Pattern, ...] = ()
+    body: tuple[Pattern, ...] = ()
+    header: Mapping[str, tuple[Pattern, ...]] = field(default_factory=dict)
     category: tuple[str, ...] = ()
     confidence_below: float | None = None
     confidence_at_least: float | None = None
     attachment: tuple[str, ...] = ()
+    language: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One `[[rule]]` of routing.toml."""
+    """One `[[rule]]` of routing.toml, or what a `[[sender]]` stands for; `key` is where it is written."""
 
     name: str
     when: Conditions
     then: Setting
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +199,8 @@ class Routing:
         departments: by name.
         version: digest of the file, kept with every decision.
         priorities: what a ticket is promised when a person gives it another priority, where that is said.
+        cases: expected routes, to be tried on demand.
+        text: of the file.
     """
 
     categories: Mapping[str, Route]
@@ -152,54 +211,55 @@ class Routing:
     departments: Mapping[str, Department]
     version: str
     priorities: Mapping[Priority, float] = field(default_factory=dict)
+    cases: tuple[RoutingCase, ...] = ()
+    text: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What the rules set together, and which rule set what."""
+    """What the rules set together, which rule set what, and all that held."""
 
     then: Setting
     set_by: Mapping[str, str]
+    held: tuple[Rule, ...] = ()
 
 
-def _globs(patterns: tuple[str, ...], values: list[str]) -> bool:
-    return any(fnmatchcase(value.lower(), pattern.lower()) for pattern in patterns for value in values)
+def _globs(patterns: tuple[str, ...], values: Iterable[str]) -> bool:
+    return any(fnmatchcase(value.lower(), pattern.lower()) for value in values for pattern in patterns)
 
 
-def _found(patterns: tuple[re.Pattern[str], ...], values: list[str]) -> bool:
-    return any(pattern.search(value) for pattern in patterns for value in values)
+def _found(patterns: tuple[Pattern, ...], values: Iterable[str]) -> bool:
+    return any(pattern.search(value[:TEXT_CHARS]) for value in values for pattern in patterns)
 
 
-def holds(when: Conditions, message: Message, category: str, confidence: float) -> bool:
-    """Whether every condition given holds for a mail.
+def holds(when: Conditions, mail: Readable, category: str, confidence: float) -> bool:
+    """Whether every condition given holds for a mail. What costs least is asked first.
 
     Args:
         when: the conditions.
-        message: the mail.
+        mail: the mail.
         category: its category so far.
         confidence: of the vote, 0 to 1.
     """
-    checks = (
-        not when.sender or _globs(when.sender, [message.sender.email]),
-        not when.domain or _globs(when.domain, [message.sender.domain]),
-        not when.recipient or _globs(when.recipient, list(message.recipients)),
-        not when.category or category in when.category,
-        when.confidence_below is None or confidence < when.confidence_below,
-        when.confidence_at_least is None or confidence >= when.confidence_at_least,
-        not when.attachment or _globs(when.attachment, [a.name for a in message.attachments]),
-    )
     return (
-        all(checks)
-        and (not when.subject or _found(when.subject, [message.subject]))
-        and all(_found(p, message.headers.get_all(name)) for name, p in when.header.items())
-        and (not when.body or _found(when.body, [message.text[:BODY_CHARS]]))
+        (not when.category or category in when.category)
+        and (when.confidence_below is None or confidence < when.confidence_below)
+        and (when.confidence_at_least is None or confidence >= when.confidence_at_least)
+        and (not when.language or mail.language in when.language)
+        and (not when.sender or _globs(when.sender, [mail.sender.email]))
+        and (not when.domain or _globs(when.domain, [mail.sender.domain]))
+        and (not when.subject or _found(when.subject, [mail.subject]))
+        and (not when.attachment or _globs(when.attachment, [a.name for a in mail.attachments[:VALUES]]))
+        and (not when.recipient or _globs(when.recipient, mail.recipients[:VALUES]))
+        and all(_found(p, mail.headers.get_all(name)[:VALUES]) for name, p in when.header.items())
+        and (not when.body or _found(when.body, [mail.text]))
     )
 
 
 THINGS = ("category", "department", "priority", "sla_hours", "action", "acknowledge")
 
 
-def apply(rules: tuple[Rule, ...], message: Message, category: str, confidence: float) -> Applied:
+def apply(rules: tuple[Rule, ...], mail: Readable, category: str, confidence: float) -> Applied:
     """Walk the rules in order; for each thing, the first rule that sets it wins.
 
     A rule further down sees the category an earlier one set.
@@ -207,9 +267,11 @@ def apply(rules: tuple[Rule, ...], message: Message, category: str, confidence: 
     values: dict[str, object] = {}
     set_by: dict[str, str] = {}
     tags: list[str] = []
+    held: list[Rule] = []
     for rule in rules:
-        if not holds(rule.when, message, category, confidence):
+        if not holds(rule.when, mail, category, confidence):
             continue
+        held.append(rule)
         for thing in THINGS:
             value = getattr(rule.then, thing)
             if value is not None and thing not in values:
@@ -219,4 +281,4 @@ def apply(rules: tuple[Rule, ...], message: Message, category: str, confidence: 
                 tags.append(tag)
                 set_by[f"tag {tag}"] = rule.name
         category = str(values.get("category", category))
-    return Applied(Setting(tags=tuple(tags), **values), set_by)  # type: ignore[arg-type]
+    return Applied(Setting(tags=tuple(tags), **values), set_by, tuple(held))  # type: ignore[arg-type]

@@ -50,17 +50,37 @@ class Curve:
         """
         return _threshold(self, target)
 
+    def earned(self, confidence: float) -> float:
+        """The target up to which a confidence is enough: `confidence >= threshold(target)` where `target` is below it.
+
+        Args:
+            confidence: of a vote, 0 to 1.
+
+        Returns:
+            0 to 1; 0 where no target is met.
+        """
+        confidences, bounds = _steps(self)
+        enough = confidences <= confidence
+        return float(bounds[enough].max(initial=0.0))
+
 
 @lru_cache(maxsize=64)
 def _threshold(curve: Curve, target: float) -> float | None:
-    if len(curve.confidences) < FEWEST:
-        return None
-    confidences = np.array(curve.confidences)
+    confidences, bounds = _steps(curve)
+    good = np.flatnonzero(bounds > target)
+    return float(confidences[good[-1]]) if len(good) else None
+
+
+@lru_cache(maxsize=16)
+def _steps(curve: Curve) -> tuple[Floats, Floats]:
+    """Confidences at which a threshold can lie, falling, and how many are surely right from each on."""
+    confidences = np.array(curve.confidences, dtype=np.float64)
+    if len(confidences) < FEWEST:
+        return np.zeros(0), np.zeros(0)
     bounds = wilson_lower(np.cumsum(curve.right).astype(np.float64), np.arange(1.0, len(confidences) + 1))
     # Equals stand or fall together: only where the next one is smaller can a threshold lie.
-    ends = np.r_[confidences[1:] < confidences[:-1], True]
-    good = np.flatnonzero((bounds > target) & ends & (np.arange(len(confidences)) >= FEWEST - 1))
-    return float(confidences[good[-1]]) if len(good) else None
+    ends = np.r_[confidences[1:] < confidences[:-1], True] & (np.arange(len(confidences)) >= FEWEST - 1)
+    return confidences[ends], bounds[ends]
 
 
 def curve_of(confidences: Floats, right: npt.NDArray[np.bool_]) -> Curve:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpdesk_daemon.adapters.rules_file import load_routing
@@ -24,8 +25,20 @@ def routing_of(settings: Settings, box: MailboxTable | None = None) -> Routing:
     Raises:
         ConfigError: they are not sound.
     """
-    box = box or settings.mailbox[0]
-    return load_routing(box.rules or shipped("rules/routing.toml"), settings.polled)
+    return load_routing(rules_of(box or settings.mailbox[0]), settings.polled)
+
+
+def rules_of(box: MailboxTable) -> Path:
+    """The file with the rules of a mailbox."""
+    return box.rules or shipped("rules/routing.toml")
+
+
+def rules_files(settings: Settings) -> dict[Path, list[str]]:
+    """Every file with rules, and the names of the mailboxes that it is for."""
+    found: dict[Path, list[str]] = {}
+    for box in settings.mailbox:
+        found.setdefault(rules_of(box), []).append(box.name)
+    return found
 
 
 def routings_of(settings: Settings) -> dict[str, Routing]:

@@ -6,10 +6,12 @@ import csv
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
+from helpdesk_daemon.adapters import starter_vectors
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.store.engine import open_engine
@@ -43,10 +45,33 @@ def starter_rows() -> list[tuple[str, str]]:
         return [(judged_text(row["subject"], row["body"]), row["category"]) for row in csv.DictReader(file)]
 
 
-def seed(examples: Examples) -> None:
-    """Give a new installation the shipped examples to start with."""
-    if not examples.active():
-        examples.add(starter_rows(), "seed")
+def seed(examples: Examples, folder: Path) -> None:
+    """Give a new installation the shipped examples to start with.
+
+    Args:
+        examples: of the installation.
+        folder: of the model, beside which their vectors may lie.
+    """
+    if examples.active():
+        return
+    examples.add(starter_rows(), "seed")
+    known = starter_vectors.kept(folder)
+    found = ((e.id, known.of(e.text)) for e in examples.active())
+    examples.save_vectors(known.model, {number: vector for number, vector in found if vector})
+
+
+def keep_starter_vectors(folder: Path, threads: int = 0) -> bool:
+    """Embed the shipped examples with the model of a folder and keep the vectors there; False if they were."""
+    from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+
+    texts = [text for text, _ in starter_rows()]
+    known = starter_vectors.kept(folder)
+    if all(map(known.of, texts)):
+        return False
+    embedder = OpenVinoEmbedder(folder, threads)
+    vectors = embedder.embed(texts)
+    starter_vectors.keep(folder, embedder.name, texts, vectors)
+    return True
 
 
 def sense_of(settings: Settings) -> Sense:
@@ -171,4 +196,7 @@ def _examples(settings: Settings) -> tuple[list[Example], dict[int, bytes]]:
         store = Examples(open_engine(database(settings), readonly=True), SystemClock())
         if found := store.active():
             return found, store.vectors(MODEL_NAME)
-    return [Example(n, text, category, "seed") for n, (text, category) in enumerate(starter_rows(), 1)], {}
+    shipped_ones = [Example(n, text, category, "seed") for n, (text, category) in enumerate(starter_rows(), 1)]
+    known = starter_vectors.kept(model_folder(settings))
+    vectors = {e.id: known.of(e.text) for e in shipped_ones} if known.model == MODEL_NAME else {}
+    return shipped_ones, {number: vector for number, vector in vectors.items() if vector}

@@ -252,7 +252,7 @@ WRONG_RULES = {
     ),
     "an unknown key": (
         "[[rule]]\nname = 'x'\nwhen = { domian = 'a.example' }\nset = { priority = 'High' }",
-        "rule.1.when.domian",
+        "rule.2.when.domian",
         "'domain'",
     ),
     "an unknown key in set": (

@@ -20,7 +20,7 @@ from tests.harness.mails import mail
 from tests.harness.relay import ADDRESS, Relay
 from tests.harness.world import child
 
-WRITTEN = ["rules", "rules/routing.toml", "secrets", "secrets/imap", "settings.toml"]
+WRITTEN = ["rules", "rules/routing.schema.json", "rules/routing.toml", "secrets", "secrets/imap", "settings.toml"]
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def test_a_folder_without_servers(tmp_path: Path) -> None:
     said = out(run(tmp_path, "init", "--yes", "--address", "help@shop.test", "--mailbox", "maildir:in",
                    "--smtp", "maildir:out", "--operator", "-"))  # fmt: skip
     assert "none of it leaves this machine" in said
-    assert files_below(tmp_path) == ["rules", "rules/routing.toml", "settings.toml"]
+    assert files_below(tmp_path) == ["rules", "rules/routing.schema.json", "rules/routing.toml", "settings.toml"]
     settings = settings_of(tmp_path)
     assert "operator" not in settings
     assert settings["mailbox"][0]["url"] == "maildir:in"

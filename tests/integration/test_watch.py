@@ -253,6 +253,8 @@ CASES: dict[str, tuple[Act, Act, Act, float, str]] = {
                      lambda b: release_breaker(b.db.engine, b.clock), 0.5, "helpdesk-daemon outbox release"),
     "arrivals.waiting": (lambda b: b.db.arrive(1), _nothing, _decide, 15, "waiting for 15 minutes"),
     "model.failing": (_say("model", "no such file"), _nothing, _say("model", ""), 1.5, "no such file"),
+    "rules.unusable": (_say("rules /etc/routing.toml", "line 7, 'x': rule.1: unknown. Delete it."), _nothing,
+                       _say("rules /etc/routing.toml", ""), 0.5, "unknown. Delete it. The last good rules stay in use"),
     "index.failing": (_distrust, lambda b: _copy(b).found_bad("no route"), lambda b: _copy(b).found_good(9, 1.0), 2.5,
                       "Endee is not asked: no route"),
     "disk.full": (_disk(1e12), _nothing, _disk(1), 1.5, "MB are free"),

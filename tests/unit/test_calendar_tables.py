@@ -117,7 +117,7 @@ def test_a_category_says_more_than_its_department(tmp_path: Path) -> None:
         ("category.Billing", 'calendar = "ofice"', "category.Billing.calendar", "[calendar.ofice]"),
         ("triage", f'escalation = ["{SUPPORT}"]', "triage.escalation", "people read"),
         ("category.Billing", 'escalation = "Support+x@helpdesk.example"', "category.Billing.escalation", "people read"),
-        ("department.Engineering", 'escalation = "nobody"', "department.Engineering.escalation.0", "pattern"),
+        ("department.Engineering", 'escalation = "nobody"', "department.Engineering.escalation.1", "pattern"),
         ("category.Billing", 'calendar = "rare"', "category.Billing.sla_hours", "only while the calendar is open"),
         ("category.Billing", "resolution_hours = 0", "category.Billing.resolution_hours", "greater than 0"),
     ],

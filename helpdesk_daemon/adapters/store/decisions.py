@@ -27,6 +27,7 @@ from helpdesk_daemon.adapters.store.schema import (
     participants,
     suppressions,
     tickets,
+    votes,
 )
 from helpdesk_daemon.adapters.store.stories import copies, story
 from helpdesk_daemon.adapters.store.verdicts import note as note_verdicts
@@ -205,6 +206,7 @@ class Decisions:
         for outcome in outcomes:
             self._change(connection, outcome, now)
         for table, rows in (
+            (votes, [_vote_row(o, now) for o in outcomes if o.arrival and o.basis]),
             (messages, [_message_row(o) for o in outcomes if o.message]),
             (decisions, [_decision_row(o, now) for o in outcomes if o.decision]),
             (outbox, [outbox_row(mail, o.arrival or None, now) for o in outcomes for mail in o.outgoing]),
@@ -281,6 +283,11 @@ def _ticket_row(o: Outcome, now: Any) -> dict[str, Any]:
 def _message_row(o: Outcome) -> dict[str, Any]:
     assert o.message
     return _columns(o.message) | {"arrival": o.arrival or None}
+
+
+def _vote_row(o: Outcome, now: Any) -> dict[str, Any]:
+    assert o.basis
+    return _columns(o.basis) | {"arrival": o.arrival, "at": now}
 
 
 def _decision_row(o: Outcome, now: Any) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from helpdesk_daemon.adapters.store.schema import (
     submissions,
     suppressions,
     tickets,
+    votes,
 )
 from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.mail.mention import Mention
@@ -220,6 +221,7 @@ def _remove_rows(connection: Connection, address: str, found: Found) -> None:
     _delete(connection, outbox.c.id, found.outbox)
     _delete(connection, examples.c.id, found.examples)
     _delete(connection, submissions.c.arrival, found.arrivals)
+    _delete(connection, votes.c.arrival, found.arrivals)
     for column in (tickets.c.linked_to, tickets.c.merged_into):
         for chunk in _chunks(found.tickets):
             connection.execute(update(tickets).where(column.in_(chunk)).values({column: ""}))

@@ -194,6 +194,29 @@ decisions = Table(
     Index("decisions_ticket", "ticket"),
 )
 
+votes = Table(
+    "votes",
+    metadata,
+    Column("arrival", ForeignKey("arrivals.id"), primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("mailbox", String(100), nullable=False),
+    Column("category", String(100), nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("earned", Float, nullable=False),
+    Column("to_triage", Text, nullable=False),
+    Column("automatic", Boolean, nullable=False),
+    Column("language", String(10), nullable=False),
+    Index("votes_at", "at"),
+)
+
+rule_versions = Table(
+    "rule_versions",
+    metadata,
+    Column("version", String(64), primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("text", Text, nullable=False),
+)
+
 outbox = Table(
     "outbox",
     metadata,

@@ -1,0 +1,34 @@
+"""What decisions were made from before rules looked, and the text of the rules themselves."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0016"
+down_revision = "0015"
+
+
+def upgrade() -> None:
+    """Add both."""
+    op.create_table(
+        "votes",
+        sa.Column("arrival", sa.Integer(), sa.ForeignKey("arrivals.id"), autoincrement=False, nullable=False),
+        sa.Column("at", sa.String(length=24), nullable=False),
+        sa.Column("mailbox", sa.String(length=100), nullable=False),
+        sa.Column("category", sa.String(length=100), nullable=False),
+        sa.Column("confidence", sa.Float(), nullable=False),
+        sa.Column("earned", sa.Float(), nullable=False),
+        sa.Column("to_triage", sa.Text(), nullable=False),
+        sa.Column("automatic", sa.Boolean(), nullable=False),
+        sa.Column("language", sa.String(length=10), nullable=False),
+        sa.PrimaryKeyConstraint("arrival"),
+    )
+    op.create_index("votes_at", "votes", ["at"])
+    op.create_table(
+        "rule_versions",
+        sa.Column("version", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.String(length=24), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("version"),
+    )

@@ -1,0 +1,52 @@
+"""The text of all rules that were ever in use, so that old decisions can be explained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from helpdesk_daemon.adapters.store import audit
+from helpdesk_daemon.adapters.store.engine import transaction
+from helpdesk_daemon.adapters.store.schema import decisions, rule_versions
+from helpdesk_daemon.ports import Audit, Clock
+from helpdesk_daemon.triage.rules import Routing
+
+
+def keep_rules(engine: Engine, clock: Clock, routing: Routing, file: str, before: str = "") -> None:
+    """Keep the text of rules that are about to be used; a text that is there already stays.
+
+    Args:
+        engine: the database.
+        clock: tells the time.
+        routing: the rules.
+        file: where they stand.
+        before: digest of those that were in use until now; empty at a start.
+    """
+    now = clock.now()
+    row = insert(rule_versions).values(version=routing.version, text=routing.text, at=now).on_conflict_do_nothing()
+    with transaction(engine) as connection:
+        new = connection.execute(row).rowcount
+        if new or before:
+            detail = {"file": file, "version": routing.version, "before": before}
+            audit.append(connection, [Audit("rules.loaded", detail)], now)
+
+
+def versions(engine: Engine, limit: int) -> list[dict[str, Any]]:
+    """All versions with how many decisions they made, the latest first."""
+    made = select(func.count()).where(decisions.c.rules_version == rule_versions.c.version).scalar_subquery()
+    wanted = select(rule_versions.c.version, rule_versions.c.at, made.label("decisions"))
+    with transaction(engine) as connection:
+        rows = connection.execute(wanted.order_by(rule_versions.c.at.desc()).limit(limit)).mappings()
+        return [dict(row) for row in rows]
+
+
+def text_of_version(engine: Engine, beginning: str) -> tuple[str, str] | None:
+    """The first version whose digest begins so, with its text; None when there is none."""
+    wanted = select(rule_versions.c.version, rule_versions.c.text).where(
+        rule_versions.c.version.startswith(beginning, autoescape=True)
+    )
+    with transaction(engine) as connection:
+        row = connection.execute(wanted.order_by(rule_versions.c.at.desc()).limit(1)).first()
+        return (row.version, row.text) if row else None
