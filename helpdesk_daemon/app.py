@@ -166,7 +166,8 @@ class App:
             self.db, self._outgoing,
         )  # fmt: skip
         self.digest = Digest(
-            digest_plan_of(settings), Digests(self.engine, self.clock), lambda: self.desks.first, self.clock, self.db,
+            digest_plan_of(settings), Digests(self.engine, self.clock, settings.watching.closed_weight),
+            lambda: self.desks.first, self.clock, self.db,
             self._outgoing,
         )  # fmt: skip
         self.observe = Observe(
@@ -314,7 +315,8 @@ class App:
         if self.settings.health.port:
             await self.health.listen(self.settings.health.host, self.settings.health.port)
         stages: list[
-            Ingest | Decide | Deliver | Copies | Sla | Observe | Watch | Digest | Retain | KeepIndex | Pulse | Reload | Web
+            Ingest | Decide | Deliver | Copies | Sla | Observe | Watch | Digest | Retain | KeepIndex | Pulse | Reload
+            | Web
         ] = [
             *self.ingests, self.decide, *self.delivers, *self.copies, self.sla, self.observe, self.watch, self.digest,
             self.retain, *self.keepers, *self.web, self.pulse, self.reload,

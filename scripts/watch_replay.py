@@ -253,7 +253,7 @@ def plot(stream: Stream, name: str, since: int, file: Path) -> None:
     what = "planted mails so far" if name in ("burst", "topic") else "evidence, highest department; alarms at 10"
     file.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-50 -30 {width + 70} {height + 70}" '
-        f'font-family="sans-serif" font-size="12"><rect x="-50" y="-30" width="{width + 70}" height="{height + 70}" fill="#fff"/>'
+        f'font-family="sans-serif" font-size="12"><path d="M-50 -30h{width + 70}v{height + 70}H-50z" fill="#fff"/>'
         f'<text x="0" y="-12">{name}: {what}</text><text x="-8" y="8" text-anchor="end">{top:.0f}</text>'
         f'<text x="-8" y="{height}" text-anchor="end">0</text><text x="0" y="{height + 20}">mail {low}</text>'
         f'<text x="{width}" y="{height + 20}" text-anchor="end">mail {last}</text>'

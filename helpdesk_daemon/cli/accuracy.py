@@ -42,7 +42,9 @@ def accuracy(ctx: click.Context, days: float | None, crowd: int | None, json_: b
     engine = current_schema(reading(ctx))
     if crowd is not None:
         found = crowd_tickets_of(engine, crowd)
-        print_json(found) if json_ else click.echo("\n".join(found) or f"There is no crowd {crowd}.")
+        if not found:
+            raise click.BadParameter(f"There is no crowd {crowd}.", param_hint="--crowd")
+        print_json(found) if json_ else click.echo("\n".join(found))
         return
     window = timedelta(days=days or settings.watching.window_days)
     known = accuracy_of(engine, SystemClock().now(), window, settings.watching.closed_weight)

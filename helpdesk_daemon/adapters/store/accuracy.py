@@ -14,7 +14,7 @@ from helpdesk_daemon.adapters.store.schema import tickets
 from helpdesk_daemon.adapters.store.schema_watching import crowd_tickets, crowds, sightings, verdicts, watching
 from helpdesk_daemon.adapters.store.verdicts import CLOSING, CONFIRMATION, CORRECTION
 from helpdesk_daemon.ports.watching import Accuracy, Crowd, Standing
-from helpdesk_daemon.triage.watching.estimates import Judged, accuracy, calibration_error, untouched, wilson
+from helpdesk_daemon.triage.watching.estimates import Judged, Share, accuracy, calibration_error, untouched, wilson
 from helpdesk_daemon.triage.watching.words import common_words
 
 MOST_VERDICTS = 10_000
@@ -54,6 +54,12 @@ def accuracy_of(engine: Engine, now: datetime, window: timedelta = WINDOW, weigh
         len(seen), wilson(len(seen) - len(recent), len(seen)), _tenths(row.confidence for row in seen), said, was,
         calibration_error([row.confidence for row in voted], [row.right for row in voted], weights), alarms, found,
     )  # fmt: skip
+
+
+def overall(connection: Connection, since: datetime, weight: float) -> Share:
+    """The accuracy of all that was routed without a person, by verdicts since a moment."""
+    judged = [row for row in _verdicts(connection, since) if not row.needs_review]
+    return _standing("", judged, [], weight).accuracy
 
 
 def _verdicts(connection: Connection, since: datetime) -> Rows:

@@ -14,6 +14,8 @@ from helpdesk_daemon.triage.watching import chart, mix
 
 NAMED = 8  # tickets in an alert
 CHANGES = 3
+# Conditions that say how mail and labels fare: a person should look, and nothing is broken.
+ADVICE = frozenset({"accuracy.fell", "calibration.drifted", "mail.shifted", "topic.new", "tickets.burst"})
 Seen = tuple[str, dict[str, Any]]
 
 
