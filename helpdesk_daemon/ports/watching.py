@@ -1,11 +1,13 @@
-"""What is known of how well routing goes: values for whoever shows them."""
+"""How well routing goes: values for whoever shows them, and the door of the stage that watches it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
+from helpdesk_daemon.triage.watching import gathering
 from helpdesk_daemon.triage.watching.estimates import Judged, Share
 
 
@@ -90,3 +92,75 @@ class Accuracy:
     error: float
     alarms: Mapping[str, datetime]
     crowds: Sequence[Crowd]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a person said of one of the daemon's decisions."""
+
+    department: str
+    confidence: float
+    right: bool
+    closing: bool
+    needs_review: bool
+    by_rule: bool
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is kept of one thing that is watched: a JSON text, and since when it alarms."""
+
+    text: str
+    alarmed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class News:
+    """What came since the last look.
+
+    Attributes:
+        verdicts: new ones, oldest first.
+        states: of everything that is watched, by name.
+        recent: the latest mails with those that are new at their end; None where none is new.
+        tickets: their tracking IDs.
+        categories: their categories.
+        fresh: how many of them are new.
+        crowds: the open ones.
+        newest: number of the latest mail.
+        cursor: numbers of the latest mail and the latest verdict that were looked at after this.
+    """
+
+    verdicts: Sequence[Verdict]
+    states: Mapping[str, State]
+    recent: gathering.Recent | None
+    tickets: Sequence[str]
+    categories: Sequence[str]
+    fresh: int
+    crowds: Sequence[gathering.Crowd]
+    newest: int
+    cursor: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Findings:
+    """What a look led to.
+
+    Attributes:
+        states: those that changed, by name.
+        crowds: those that are new or were joined, each with the tracking IDs that joined.
+        over: numbers of crowds that ended.
+    """
+
+    states: Mapping[str, State]
+    crowds: Sequence[tuple[gathering.Crowd, Sequence[str]]]
+    over: Sequence[int]
+
+
+class WatchingStore(Protocol):
+    """What is watched. Every method is one transaction; any may raise StoreError."""
+
+    def news(self, limit: int) -> News:
+        """What came since the last look, at most `limit` mails and as many verdicts."""
+
+    def keep(self, news: News, findings: Findings) -> None:
+        """Write down what a look led to, and that it was done."""

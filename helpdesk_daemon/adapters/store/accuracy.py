@@ -14,7 +14,7 @@ from helpdesk_daemon.adapters.store.schema import tickets
 from helpdesk_daemon.adapters.store.schema_watching import crowd_tickets, crowds, sightings, verdicts, watching
 from helpdesk_daemon.adapters.store.verdicts import CLOSING, CONFIRMATION, CORRECTION
 from helpdesk_daemon.ports.watching import Accuracy, Crowd, Standing
-from helpdesk_daemon.triage.watching.estimates import Judged, accuracy, calibration_error, untouched, wilson
+from helpdesk_daemon.triage.watching.estimates import Judged, Share, accuracy, calibration_error, untouched, wilson
 from helpdesk_daemon.triage.watching.words import common_words
 
 MOST_VERDICTS = 10_000
@@ -56,6 +56,12 @@ def accuracy_of(engine: Engine, now: datetime, window: timedelta = WINDOW, weigh
     )  # fmt: skip
 
 
+def overall(connection: Connection, since: datetime, weight: float) -> Share:
+    """The accuracy of all that was routed without a person, by verdicts since a moment."""
+    judged = [row for row in _verdicts(connection, since) if not row.needs_review]
+    return _standing("", judged, [], weight).accuracy
+
+
 def _verdicts(connection: Connection, since: datetime) -> Rows:
     wanted = select(verdicts).where(verdicts.c.at >= since).order_by(verdicts.c.at.desc()).limit(MOST_VERDICTS)
     return list(connection.execute(wanted))
@@ -77,8 +83,8 @@ def _alarms(connection: Connection) -> dict[str, datetime]:
 
 def open_crowds(connection: Connection) -> list[Crowd]:
     """Crowds that go on, newest first, with their tickets."""
-    wanted = select(crowds).where(crowds.c.ended_at.is_(None)).order_by(crowds.c.id.desc())
-    return [_crowd(connection, row) for row in connection.execute(wanted).all()]
+    found = connection.execute(select(crowds).where(crowds.c.ended_at.is_(None))).all()
+    return [_crowd(connection, row) for row in sorted(found, key=lambda row: -row.id)]
 
 
 def _crowd(connection: Connection, row: Row[Any]) -> Crowd:
@@ -95,6 +101,14 @@ def _crowd(connection: Connection, row: Row[Any]) -> Crowd:
     words = common_words([member.subject for member in members])
     named = tuple(member.id for member in members)
     return Crowd(row.id, row.kind, row.began_at, row.last_at, row.ended_at, words, named, count)
+
+
+def crowd_tickets_of(engine: Engine, crowd: int) -> list[str]:
+    """Tracking IDs of all tickets of a crowd, oldest first."""
+    wanted = select(tickets.c.id).join(crowd_tickets, crowd_tickets.c.ticket == tickets.c.id)
+    with transaction(engine) as connection:
+        found = wanted.where(crowd_tickets.c.crowd == crowd).order_by(tickets.c.created_at, tickets.c.id)
+        return list(connection.execute(found).scalars())
 
 
 def crowds_of(engine: Engine, ticket: str) -> list[Crowd]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 Z = 1.959964  # two-sided 95 %
+LEAST = 20  # cases in a bin
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +103,14 @@ def calibration_error(said: Sequence[float], right: Sequence[bool], weights: Seq
         said: n confidences, 0 to 1.
         right: n verdicts.
         weights: n weights of the verdicts, not negative.
-        bins: how many.
+        bins: how many at most; a bin holds at least 20 cases, where there are as many.
     """
     total = sum(weights)
     if not total:
         return 0.0
     gap, mass, off = 0.0, 0.0, 0.0
-    edge = total / bins
-    for confidence, verdict, weight in sorted(zip(said, right, weights, strict=True)):
+    edge = total / max(min(bins, int(total // LEAST)), 1)
+    for confidence, verdict, weight in sorted(zip(said, right, weights, strict=True), key=itemgetter(0)):
         off += weight * (confidence - verdict)
         mass += weight
         if mass >= edge - 1e-9:
