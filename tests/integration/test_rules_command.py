@@ -84,6 +84,14 @@ def test_diff_of_the_same_rules_finds_nothing(settings: Path) -> None:
     assert "0 of 3 mails" in typed(settings, "diff", str(settings.parent / "routing.toml")).output
 
 
+def test_diff_helps_to_mend_a_file_in_use(settings: Path) -> None:
+    """Compared with what is in use: the last good rules."""
+    path = settings.parent / "new.toml"
+    path.write_text(SHIPPED + PRINTERS)
+    (settings.parent / "routing.toml").write_text("[triage")
+    assert len(told(settings, "diff", str(path), code=1)["differences"]) == 3
+
+
 def test_diff_of_what_cannot_be_used_is_refused(settings: Path) -> None:
     (settings.parent / "new.toml").write_text("x = 1\n" + SHIPPED)
     done = CliRunner().invoke(cli, ["--settings", str(settings), "rules", "diff", str(settings.parent / "new.toml")],
