@@ -24,12 +24,10 @@ from helpdesk_daemon.ports import (
     Clock,
     DecisionStore,
     Known,
-    LanguageOf,
     Outcome,
     Question,
     Reached,
     pass_by,
-    unknown,
 )
 from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.classify import Classifier
@@ -77,15 +75,14 @@ class Decide:
         work: a thread for parsing and composing.
         decided: called when outgoing mail was committed.
         reached: named moments, for crash tests.
-        language: names the language of a text.
     """
 
     def __init__(
         self, store: DecisionStore, classifier: Classifier, desks: Callable[[], Desks], clock: Clock, db: Lane,
-        work: Lane, decided: Callable[[], None], reached: Reached = pass_by, language: LanguageOf = unknown,
+        work: Lane, decided: Callable[[], None], reached: Reached = pass_by,
     ) -> None:  # fmt: skip
         self._store, self._classifier, self._desks, self._clock = store, classifier, desks, clock
-        self._db, self._work, self._decided, self._reached, self._language = db, work, decided, reached, language
+        self._db, self._work, self._decided, self._reached = db, work, decided, reached
         self._log = get("decide")
         self._stopping = False
         self._claimed: set[int] = set()
@@ -159,8 +156,6 @@ class Decide:
             with contextlib.suppress(Exception):
                 if opens_ticket(at_desk(entry.arrival, entry.message, known, desks, now)):
                     entry = replace(entry, text=text_of(entry.message) or EMPTY)
-                    spoken = replace(entry.message, language=self._language(entry.text))
-                    entry = replace(entry, message=spoken)
             read.append(entry)
         return read
 

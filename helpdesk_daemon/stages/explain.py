@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +10,7 @@ from helpdesk_daemon.mail.bounce import failed_recipients
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.mail.screen import Kind
-from helpdesk_daemon.ports import Arrival, Known, LanguageOf, Outcome, unknown
+from helpdesk_daemon.ports import Arrival, Known, Outcome
 from helpdesk_daemon.stages.case import Case
 from helpdesk_daemon.stages.classify import Bench
 from helpdesk_daemon.stages.desks import Desks, at_desk
@@ -31,12 +30,11 @@ class Explainer:
         desks: rules and settings as the daemon has them.
         bench: model, examples and judge.
         mailbox: name of the one that the mails come by; the first when empty.
-        language: names the language of a text.
     """
 
-    def __init__(self, desks: Desks, bench: Bench, mailbox: str = "", language: LanguageOf = unknown) -> None:
+    def __init__(self, desks: Desks, bench: Bench, mailbox: str = "") -> None:
         self._desks, self._bench = desks.voting(bench.embedder.name), bench
-        self._mailbox, self._language = mailbox or desks.first.mailbox, language
+        self._mailbox = mailbox or desks.first.mailbox
 
     def explain(self, mails: Sequence[tuple[str, bytes]]) -> Iterator[Explanation]:
         """One explanation a mail, in order.
@@ -52,9 +50,7 @@ class Explainer:
         cases = []
         for number, (_, raw) in enumerate(mails, 1):
             arrival = Arrival(number, self._mailbox, raw, "", now, 1)
-            message = parse(raw)
-            message = replace(message, language=self._language(text_of(message)))
-            cases.append(at_desk(arrival, message, Known(), self._desks, now))
+            cases.append(at_desk(arrival, parse(raw), Known(), self._desks, now))
         need = [i for i, case in enumerate(cases) if opens_ticket(case)]
         votes = dict(zip(need, self._votes([cases[i].message for i in need]), strict=True))
         for i, ((name, _), case) in enumerate(zip(mails, cases, strict=True)):
