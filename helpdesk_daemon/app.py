@@ -17,6 +17,7 @@ from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
 from helpdesk_daemon.adapters.health import Health
 from helpdesk_daemon.adapters.keys import load_digest_key, load_signer
+from helpdesk_daemon.adapters.language import language_of
 from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.adapters.rules_source import RulesSource
 from helpdesk_daemon.adapters.store.arrivals import Arrivals
@@ -141,13 +142,13 @@ class App:
         self.keepers = [KeepIndex(copy, self.index_lane, settings.index.sync_seconds) for copy in kept]
         self.classifier = Classifier(
             embedder, index, examples, self.model, self.db, settings.model.wait_seconds, refitter_of(settings),
-            settings.model.balance,
+            settings.model.balance, settings.model.trust,
         )  # fmt: skip
         tokens = tokens_of(settings, self.clock, parts.reached)
         self.delivers = self._ways_out(parts, tokens)
         self.decide = Decide(
             Decisions(self.engine, self.clock), self.classifier, lambda: self.desks, self.clock, self.db, self.work,
-            self._outgoing, parts.reached,
+            self._outgoing, parts.reached, language_of,
         )  # fmt: skip
         key = load_digest_key(settings.data_dir)
         mailboxes = parts.mailboxes or [mailbox_of(table, self.clock, tokens) for table in settings.mailbox]

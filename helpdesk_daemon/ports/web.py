@@ -25,6 +25,7 @@ class TicketFilter:
         review: only those that a person should check, or only the others.
         after: created at this moment or later.
         before: created before this moment.
+        sla: `running`, `kept` or `missed`: how the promise of a first answer stands.
     """
 
     state: str = ""
@@ -35,6 +36,7 @@ class TicketFilter:
     review: bool | None = None
     after: datetime | None = None
     before: datetime | None = None
+    sla: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class Orders(Protocol):
     """What people order about one ticket; raises Refused with the reason where it cannot be done."""
 
     def __call__(self, order: str, ticket: str, actor: str, words: Sequence[str] = ()) -> None:
-        """Carry out `correct`, `close` or `reopen`."""
+        """Carry out `correct`, `reroute`, `close`, `reopen`, `forward` or `acknowledge`, the last two once more."""
 
 
 def token_digest(token: str) -> str:

@@ -16,6 +16,7 @@ from helpdesk_daemon.ports import Clock
 from helpdesk_daemon.ports.web import Kept, Orders, Row, TokenReading, Typed, WebReading, WebWriting
 from helpdesk_daemon.tickets.tracking import Party, Signer, new_tracking_id
 from helpdesk_daemon.triage.rules import Routing
+from helpdesk_daemon.web.console import Console
 from helpdesk_daemon.web.gate import Gate
 
 WAIT = 5.0  # seconds that a submission waits for its decision
@@ -80,6 +81,7 @@ class Services:
         orders: what people do to tickets.
         terms: what the operator allows.
         gate: how much each caller still may.
+        console: what only people with an account reach.
     """
 
     reading: WebReading
@@ -97,6 +99,7 @@ class Services:
     orders: Orders
     terms: Terms
     gate: Gate
+    console: Console
 
     def address(self, mailbox: str = "") -> str:
         """Our address as customers of a mailbox know it."""
@@ -134,3 +137,4 @@ class Services:
         """End the threads."""
         self.look.close()
         self.keep.close()
+        self.console.close()

@@ -254,3 +254,16 @@ def test_what_is_predicted_is_what_then_happens(tmp_path: Path, sink: Sink) -> N
     assert any(d.now.ignored and not d.past.was.ignored for d in found.differences)
     same = compare_rules(old, old, engine, ["support"], datetime.now(UTC), 1)
     assert (same.tried, same.differences) == (found.tried, [])
+
+
+def test_a_rule_asks_for_the_language_that_was_told(tmp_path: Path, sink: Sink) -> None:
+    rule = '\n[[rule]]\nname = "german"\nwhen = { language = "de" }\nset = { tags = ["german"] }\n'
+    settings = settings_with_rules(tmp_path, sink.port, SHIPPED + rule)
+    deliver(tmp_path / "inbox", b"From: a@x.example\r\nSubject: Hilfe\r\n\r\nDer Drucker druckt nicht.\r\n")
+    deliver(tmp_path / "inbox", b"From: b@x.example\r\nSubject: Help\r\n\r\nThe printer prints nothing.\r\n")
+    with daemon(settings) as (app, runner):
+        app.decide._language_of = lambda text: "de" if "Der " in text else "en"
+        runner.run(app.once())
+    found = rows(tmp_path, "select t.tags, v.language from tickets t join arrivals a on a.ticket = t.id "
+                 "join votes v on v.arrival = a.id order by a.id")  # fmt: skip
+    assert [(row["tags"], row["language"]) for row in found] == [('["german"]', "de"), ("[]", "en")]

@@ -10,15 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.arrivals import pack, unpack
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, messages, outbox, retention
+from helpdesk_daemon.adapters.store.schema import arrivals, examples, messages, outbox, retention
 from helpdesk_daemon.mail.lighten import lighten
 from helpdesk_daemon.ports import Audit, Clock
+from helpdesk_daemon.triage.vote import UNSAID
 
 # States with something appended: the planner would else walk all rows of a state, which is most of the table.
 SETTLED = (arrivals.c.state + "").in_(("ticket", "reply", "ignored"))  # quarantined mail may still be retried
@@ -53,6 +54,15 @@ def _raw(connection: Connection, before: datetime, limit: int) -> int:
 def _bodies(connection: Connection, before: datetime, limit: int) -> int:
     """The texts of mails on tickets; sender, subject and time stay."""
     return _empty(connection, messages.c.at, before, limit, (messages.c.text != "",), text="", new_text="")
+
+
+def _forget_bodies(connection: Connection, before: datetime, limit: int) -> int:
+    """Texts of mails, and with them those that nobody labelled but that were learnt from closed tickets."""
+    mine = examples.c.source == UNSAID, examples.c.created_at < before
+    wanted = select(examples.c.id).where(*mine).order_by(examples.c.created_at).limit(limit)
+    if ids := list(connection.execute(wanted).scalars()):
+        connection.execute(delete(examples).where(examples.c.id.in_(ids)))
+    return len(ids) or _bodies(connection, before, limit)
 
 
 def _empty(
@@ -98,5 +108,5 @@ def _lighten(
 
 
 STEPS: Mapping[str, Callable[[Connection, datetime, int], int]] = {
-    "attachments": _attachments, "raw": _raw, "bodies": _bodies, "audit": audit.cut_before,
+    "attachments": _attachments, "raw": _raw, "bodies": _forget_bodies, "audit": audit.cut_before,
 }  # fmt: skip

@@ -138,6 +138,13 @@ tickets = Table(
     Index("tickets_category_page", "category", "created_at", "id"),
     Index("tickets_department_page", "department", "created_at", "id"),
     Index("tickets_priority_page", "priority", "created_at", "id"),
+    Index(
+        "tickets_review_page",
+        "created_at",
+        "id",
+        sqlite_where=text("needs_review = 1 and state <> 'closed'"),
+        postgresql_where=text("needs_review and state <> 'closed'"),
+    ),
 )
 
 participants = Table(
@@ -191,6 +198,7 @@ decisions = Table(
     Column("judge", Text, nullable=False, default="", server_default=""),
     Column("views", Text, nullable=False, default="[]", server_default="[]"),
     Column("rules_version", String(64), nullable=False),
+    Column("language", String(8), nullable=False, default="", server_default=""),
     Index("decisions_ticket", "ticket"),
 )
 
@@ -263,7 +271,27 @@ examples = Table(
     Column("model", Text, nullable=False, default=""),
     Column("vector", LargeBinary),
     Column("changed", Integer, nullable=False, default=0, server_default="0"),
+    Column("batch", Integer, nullable=False, default=0, server_default="0"),
+    Column("withdrawal", Integer, nullable=False, default=0, server_default="0"),
     Index("examples_changed", "changed"),
+    Index("examples_confirmed", "created_at", sqlite_where=text("source = 'confirmation'"),
+          postgresql_where=text("source = 'confirmation'")),
+)  # fmt: skip
+
+example_imports = Table(
+    "example_imports",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("actor", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("done", Integer, nullable=False, default=0),
+    Column("added", Integer, nullable=False, default=0),
+    Column("duplicates", Integer, nullable=False, default=0),
+    Column("alike", Integer, nullable=False, default=0),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
 )
 
 example_changes = Table(
@@ -394,6 +422,28 @@ api_tokens = Table(
     Column("created_at", Moment, nullable=False),
     Column("created_by", Text, nullable=False, default=""),
     Column("revoked_at", Moment),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("email", String(320), nullable=False, unique=True),
+    Column("role", String(10), nullable=False),
+    Column("password", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", Text, nullable=False, default=""),
+    sqlite_autoincrement=True,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("user", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Index("sessions_user", "user"),
 )
 
 submissions = Table(

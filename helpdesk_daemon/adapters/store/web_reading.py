@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Select, exists, func, select, tuple_
 
 from helpdesk_daemon.adapters.store import reading
 from helpdesk_daemon.adapters.store.engine import transaction
@@ -22,6 +22,7 @@ from helpdesk_daemon.adapters.store.schema import (
     outbox,
     tickets,
 )
+from helpdesk_daemon.adapters.store.schema_sla import sla
 from helpdesk_daemon.ports.web import Place, Row, TicketFilter, Token
 from helpdesk_daemon.tickets.tracking import read_tracking_id
 
@@ -165,7 +166,9 @@ def _conditions(wanted: TicketFilter) -> list[ColumnElement[bool]]:
              "priority": wanted.priority}  # fmt: skip
     found: list[ColumnElement[bool]] = [tickets.c[name] == value for name, value in exact.items() if value]
     if wanted.review is not None:
-        found.append(tickets.c.needs_review == wanted.review)
+        found.append(tickets.c.needs_review if wanted.review else ~tickets.c.needs_review)
+    if wanted.sla:
+        found.append(exists().where(sla.c.ticket == tickets.c.id, sla.c.response == wanted.sla))
     if wanted.after is not None:
         found.append(tickets.c.created_at >= wanted.after)
     if wanted.before is not None:
