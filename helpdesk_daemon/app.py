@@ -31,6 +31,7 @@ from helpdesk_daemon.adapters.store.outbox import Outbox
 from helpdesk_daemon.adapters.store.retention import Retention
 from helpdesk_daemon.adapters.store.rule_versions import keep_rules
 from helpdesk_daemon.adapters.store.sla import Sla as SlaOnDatabase
+from helpdesk_daemon.adapters.store.watching import Watching
 from helpdesk_daemon.adapters.systemd import Notify, notifier, watchdog_seconds
 from helpdesk_daemon.conditions import RULES, look_for_trouble
 from helpdesk_daemon.errors import ConfigError, HelpdeskError, SignInError, StoreError, TransientError, Unreachable
@@ -57,6 +58,7 @@ from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.digest import Digest
 from helpdesk_daemon.stages.ingest import Ingest
 from helpdesk_daemon.stages.keep_index import KeepIndex
+from helpdesk_daemon.stages.observe import Observe
 from helpdesk_daemon.stages.pulse import BEAT, Pulse
 from helpdesk_daemon.stages.reload import Reload
 from helpdesk_daemon.stages.retain import Retain
@@ -76,7 +78,7 @@ from helpdesk_daemon.wiring.desks import desks_of, routings_of, rules_files
 from helpdesk_daemon.wiring.pages import web_of
 from helpdesk_daemon.wiring.places import database, model_folder, open_store
 from helpdesk_daemon.wiring.rules import last_good
-from helpdesk_daemon.wiring.voting import index_of, refitter_of, seed
+from helpdesk_daemon.wiring.voting import index_of, refitter_of, seed, sense_of
 
 REFIT_SECONDS = 300.0  # between looks whether the second opinions are out of date
 
@@ -167,8 +169,12 @@ class App:
             self.db, self._outgoing,
         )  # fmt: skip
         self.digest = Digest(
-            digest_plan_of(settings), Digests(self.engine, self.clock), lambda: self.desks.first, self.clock, self.db,
+            digest_plan_of(settings), Digests(self.engine, self.clock, settings.watching.closed_weight),
+            lambda: self.desks.first, self.clock, self.db,
             self._outgoing,
+        )  # fmt: skip
+        self.observe = Observe(
+            Watching(self.engine, self.clock), sense_of(settings), self.clock, self.db, self.work
         )  # fmt: skip
         self.reload = self._reload()
         self.notify = parts.notify or notifier()
@@ -301,6 +307,7 @@ class App:
 
     async def _tell(self) -> None:
         """Look for trouble when all else is done, and send the mails that this brings, where mail can be sent."""
+        await self.observe.look()
         await self.watch.look()
         await self.digest.look()
         for deliver in self.delivers:
@@ -323,10 +330,11 @@ class App:
         if self.settings.health.port:
             await self.health.listen(self.settings.health.host, self.settings.health.port)
         stages: list[
-            Ingest | Decide | Deliver | Copies | Sla | Watch | Digest | Retain | KeepIndex | Pulse | Reload | Web
+            Ingest | Decide | Deliver | Copies | Sla | Observe | Watch | Digest | Retain | KeepIndex | Pulse | Reload
+            | Web
         ] = [
-            *self.ingests, self.decide, *self.delivers, *self.copies, self.sla, self.watch, self.digest, self.retain,
-            *self.keepers, *self.web, self.pulse, self.reload,
+            *self.ingests, self.decide, *self.delivers, *self.copies, self.sla, self.observe, self.watch, self.digest,
+            self.retain, *self.keepers, *self.web, self.pulse, self.reload,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         preparing = loop.create_task(self._prepare(), name="prepare")
@@ -390,6 +398,7 @@ class App:
         scheduler.add_job(self.decide.wake, "interval", seconds=30, id="decide")
         scheduler.add_job(self.sla.wake, "interval", seconds=30, id="sla")
         scheduler.add_job(self.digest.wake, "interval", seconds=60, id="digest")
+        scheduler.add_job(self.observe.wake, "interval", seconds=self.settings.alerts.look_seconds, id="observe")
         scheduler.add_job(self.watch.wake, "interval", seconds=self.settings.alerts.look_seconds, id="watch")
         scheduler.add_job(self.retain.wake, "interval", hours=1, id="retain")
         scheduler.start()

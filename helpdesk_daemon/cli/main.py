@@ -41,6 +41,7 @@ COMMANDS = {
     "index": "index:index",
     "examples": "examples:examples",
     "evaluate": "evaluate:evaluate",
+    "accuracy": "accuracy:accuracy",
     "model": "model:model",
     "sign-in": "sign_in:sign_in",
 }

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 Row = Mapping[str, Any]  # columns of the database by name
+UNSORTED = "-"
 SCOPES = ("submit", "read", "manage")
 
 
@@ -18,7 +19,7 @@ class TicketFilter:
 
     Attributes:
         state: see `State`.
-        category: exactly.
+        category: exactly; `UNSORTED` for none.
         department: exactly.
         priority: see `Priority`.
         text: stands in the subject, the requester's address, or is the tracking ID.
@@ -26,6 +27,9 @@ class TicketFilter:
         after: created at this moment or later.
         before: created before this moment.
         sla: `running`, `kept` or `missed`: how the promise of a first answer stands.
+        due: unanswered, and due after the first moment, where there is one, up to the second.
+        band: the daemon was confident from the first percentage up to below the second, or 100.
+        crowd: number of the crowd they belong to.
     """
 
     state: str = ""
@@ -37,6 +41,9 @@ class TicketFilter:
     after: datetime | None = None
     before: datetime | None = None
     sla: str = ""
+    due: tuple[datetime | None, datetime] | None = None
+    band: tuple[int, int] | None = None
+    crowd: int = 0
 
 
 @dataclass(frozen=True, slots=True)

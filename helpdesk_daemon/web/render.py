@@ -12,6 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from helpdesk_daemon.web.words import FILTERS
+
 HERE = Path(__file__).parent
 
 
@@ -43,8 +45,13 @@ def _environment() -> Environment:
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    found.filters |= {"when": when, "machine": machine, "away": away}
+    found.filters |= {"when": when, "machine": machine, "away": away, **FILTERS}
     return found
+
+
+def fill(name: str, values: Mapping[str, Any]) -> str:
+    """A part of a page as HTML."""
+    return _environment().get_template(name).render(values)
 
 
 def render(

@@ -18,6 +18,7 @@ from helpdesk_daemon.tickets.tracking import Party, Signer, new_tracking_id
 from helpdesk_daemon.triage.rules import Routing
 from helpdesk_daemon.web.console import Console
 from helpdesk_daemon.web.gate import Gate
+from helpdesk_daemon.web.live import Live
 
 WAIT = 5.0  # seconds that a submission waits for its decision
 LOOK = 0.05  # seconds between two looks
@@ -82,6 +83,7 @@ class Services:
         terms: what the operator allows.
         gate: how much each caller still may.
         console: what only people with an account reach.
+        live: the dashboard, one for all who watch it.
     """
 
     reading: WebReading
@@ -100,6 +102,7 @@ class Services:
     terms: Terms
     gate: Gate
     console: Console
+    live: Live
 
     def address(self, mailbox: str = "") -> str:
         """Our address as customers of a mailbox know it."""
@@ -138,3 +141,4 @@ class Services:
         self.look.close()
         self.keep.close()
         self.console.close()
+        self.live.close()

@@ -57,10 +57,12 @@ def web_of(
         ConfigError: its address cannot be listened at.
     """
     from helpdesk_daemon.adapters.keys import load_digest_key
+    from helpdesk_daemon.adapters.store.dashboard import Dashboard
     from helpdesk_daemon.adapters.store.web import WebWrites
     from helpdesk_daemon.adapters.store.web_reading import WebReads
     from helpdesk_daemon.lanes import Lane
     from helpdesk_daemon.web.gate import Gate
+    from helpdesk_daemon.web.live import Live
     from helpdesk_daemon.web.server import Web
     from helpdesk_daemon.web.services import Services, Terms
 
@@ -69,15 +71,16 @@ def web_of(
 
     table, first = settings.web, settings.mailbox[0].identity
     looking = open_engine(database(settings), readonly=True)
-    reads = WebReads(looking)
+    reads, look = WebReads(looking), Lane("web-look")
     services = Services(
         reading=reads, tokens=reads, writing=WebWrites(engine, clock, desks().first.limits.mail, link),
-        look=Lane("web-look"), keep=Lane("web-keep"), clock=clock, signer=signer,
+        look=look, keep=Lane("web-keep"), clock=clock, signer=signer,
         key=load_digest_key(settings.data_dir), routing=lambda: desks().first.routing,
         addresses={"": first.address} | {box.name: box.identity.address for box in settings.mailbox},
         name=first.name, wake=wake, orders=orders_of(engine, clock, desks),
         terms=Terms(table.base_url, table.open_submit, table.submissions_hourly, table.requests_minutely,
                     table.token_requests_minutely, int(table.attachments_mb * 1_000_000)),
         gate=Gate(clock), console=console_of(settings, engine, looking, clock),
+        live=Live(Dashboard(looking), look, Lane("web-count"), clock),
     )  # fmt: skip
     return Web(services, table.host, table.port, table.proxies)

@@ -22,8 +22,8 @@ def figures(engine: Engine, now: datetime) -> Row:
         breaker, due = health.open_breaker(connection), health.oldest_due(connection, now)
         return {
             "mailboxes": _rows(connection, select(mailboxes).order_by(mailboxes.c.mailbox, mailboxes.c.folder)),
-            "arrivals": _by_state(connection, arrivals, WAITING) | {"oldest": health.oldest_pending(connection)},
-            "outbox": _by_state(connection, outbox, UNSENT) | {"oldest_due": due.next_attempt_at if due else None},
+            "arrivals": by_state(connection, arrivals, WAITING) | {"oldest": health.oldest_pending(connection)},
+            "outbox": by_state(connection, outbox, UNSENT) | {"oldest_due": due.next_attempt_at if due else None},
             "breaker": {"opened_at": breaker.opened_at, "reason": breaker.reason} if breaker else None,
             "incidents": incident_rows(connection),
             "examples": _examples(connection),
@@ -35,7 +35,8 @@ def _rows(connection: Connection, wanted: Any) -> list[Row]:
     return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
-def _by_state(connection: Connection, table: Any, states: tuple[str, ...]) -> Row:
+def by_state(connection: Connection, table: Any, states: tuple[str, ...]) -> Row:
+    """How many rows of a table are in each of some states."""
     wanted = select(table.c.state, func.count()).where(table.c.state.in_(states)).group_by(table.c.state)
     found: dict[str, int] = dict(connection.execute(wanted).all())
     return {state: found.get(state, 0) for state in states}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from helpdesk_daemon.ports.dashboard import SOON
 from helpdesk_daemon.ports.web import Place, TicketFilter
 from helpdesk_daemon.tickets.ticket import Priority, State
 from helpdesk_daemon.web import auth, shapes
@@ -15,9 +17,10 @@ from helpdesk_daemon.web.pages.admin.common import PAGE, Viewer, Word, further, 
 from helpdesk_daemon.web.visitor import HOME, page
 
 router = APIRouter(prefix="/admin", include_in_schema=False)
-SLA = ("running", "missed", "kept")
+SLA = ("running", "missed", "kept", "soon", "overdue")  # the last two: unanswered, and due within `SOON`, or past due
+BAND, CROWD = re.compile(r"(\d{1,2})-(\d{1,3})"), re.compile(r"\d{1,18}")
 REVIEW = {"1": True, "yes": True, "0": False, "no": False}
-FILTERS = ("text", "status", "department", "category", "priority", "review", "sla", "from", "to")
+FILTERS = ("text", "status", "department", "category", "priority", "review", "sla", "from", "to", "confidence", "crowd")
 
 
 @router.get("/")
@@ -33,6 +36,19 @@ def _moment(word: str, end: bool = False) -> datetime | None:
         at = at + timedelta(days=1) if end and len(word) == 10 else at
         return at if at.tzinfo else at.replace(tzinfo=UTC)
     return None
+
+
+def _due(sla: str, now: datetime) -> tuple[datetime | None, datetime] | None:
+    return {"soon": (now, now + SOON), "overdue": (None, now)}.get(sla)
+
+
+def _band(word: str) -> tuple[int, int] | None:
+    found = BAND.fullmatch(word)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _crowd(word: str) -> int:
+    return int(word) if CROWD.fullmatch(word) else 0
 
 
 def _place(word: str) -> Place | None:
@@ -51,7 +67,8 @@ async def listed(
     since = request.query_params.get("from", "")[:40]
     wanted = TicketFilter(
         status if status in list(State) else "", category, department, priority, text.strip(), REVIEW.get(review),
-        _moment(since), _moment(to, end=True), sla if sla in SLA else "",
+        _moment(since), _moment(to, end=True), sla if sla in SLA[:3] else "", _due(sla, services.clock.now()),
+        _band(request.query_params.get("confidence", "")), _crowd(request.query_params.get("crowd", "")),
     )  # fmt: skip
     found = await services.look(services.reading.tickets, wanted, _place(cursor), PAGE + 1)
     rows, place = split(found, shapes.cursor_of)
