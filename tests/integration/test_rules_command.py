@@ -128,6 +128,17 @@ def test_old_rules_can_be_read_again(settings: Path) -> None:
     assert first["version"][:12] in typed(settings, "versions").output
 
 
+def test_nobody_is_erased_whom_the_rules_still_name(settings: Path) -> None:
+    """Each start keeps the text of the rules: the address would come back with it."""
+    (settings.parent / "routing.toml").write_text(SHIPPED + '[[sender]]\naddress = "Eve@x.example"\nblocked = true\n')
+    words = ["--settings", str(settings), "erase", "eve@x.example", "--dry-run"]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 2
+    assert "rules of this helpdesk name eve@x.example" in done.output
+    (settings.parent / "routing.toml").write_text(SHIPPED)
+    assert CliRunner().invoke(cli, words).exit_code == 0
+
+
 def test_the_schema_is_json() -> None:
     done = CliRunner().invoke(cli, ["rules", "schema"])
     assert json.loads(done.output)["title"] == "RulesFile"
