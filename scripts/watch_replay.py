@@ -32,8 +32,8 @@ from rich.console import Console
 from rich.table import Table
 
 from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+from helpdesk_daemon.adapters.tickets_csv import Tickets, read_tickets
 from helpdesk_daemon.evaluation.embedding_cache import RememberingEmbedder
-from helpdesk_daemon.evaluation.tickets_csv import Tickets, read_tickets
 from helpdesk_daemon.evaluation.trial import judge
 from helpdesk_daemon.ports import Embedder
 from helpdesk_daemon.ports.watching import News, State, Verdict

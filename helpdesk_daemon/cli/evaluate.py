@@ -29,6 +29,19 @@ def _pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
     return dict(value.split("=", 1) for value in values)
 
 
+def _columns(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    found = _pairs(ctx, param, values)
+    if unknown := set(found) - {"subject", "body", "category"}:
+        raise click.UsageError(f"--map {unknown.pop()}=…: only subject, body and category can be mapped")
+    return found
+
+
+mapped = click.option("--map", "columns", multiple=True, callback=_columns, metavar="subject=COL",
+                      help="Name a column of FILE")  # fmt: skip
+relabelled = click.option("--relabel", multiple=True, callback=_pairs, metavar="OLD=NEW",
+                          help="Take one label for another")  # fmt: skip
+
+
 @click.command()
 @click.argument("file", type=FILE)
 @click.option("--train", type=FILE, help="Labelled examples; else the first four fifths of FILE")
@@ -37,8 +50,8 @@ def _pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
 @click.option("--target", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95, show_default=True,
               help="Share that should be right of what is sorted without a person")  # fmt: skip
 @click.option("--folds", type=click.IntRange(2, 50), help="Judge all of FILE in so many folds")
-@click.option("--map", "columns", multiple=True, callback=_pairs, metavar="subject=COL", help="Name a column of FILE")
-@click.option("--relabel", multiple=True, callback=_pairs, metavar="OLD=NEW", help="Take one label for another")
+@mapped
+@relabelled
 @click.option("--out-of-scope", "outside", default="", metavar="LABEL", help="Label of tickets of no category")
 @click.option("--seed", default=0, show_default=True, help="Shuffles the folds")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write an HTML page")
@@ -56,11 +69,9 @@ def evaluate(
     """
     if train and folds:
         raise click.UsageError("--folds takes all of FILE; it cannot be used with --train")
-    if unknown := set(columns) - {"subject", "body", "category"}:
-        raise click.UsageError(f"--map {unknown.pop()}=…: only subject, body and category can be mapped")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from helpdesk_daemon import log
-    from helpdesk_daemon.evaluation.tickets_csv import read_tickets
+    from helpdesk_daemon.adapters.tickets_csv import read_tickets
 
     log.setup("error")
     tickets = read_tickets(file, columns, relabel)
@@ -92,11 +103,11 @@ def _measure(
     from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
     from helpdesk_daemon.evaluation.embedding_cache import RememberingEmbedder
     from helpdesk_daemon.evaluation.trial import try_out
-    from helpdesk_daemon.wiring.places import ensure_model, model_folder
+    from helpdesk_daemon.wiring.places import ensure_model, model_folder, model_of
 
     settings = settings_of(ctx)
     folder = model_folder(settings)
-    ensure_model(folder)
+    ensure_model(folder, model_of(settings))
     model = OpenVinoEmbedder(folder, settings.model.threads)
     model.load()
     place = cache or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "helpdesk-daemon"

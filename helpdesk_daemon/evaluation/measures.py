@@ -7,11 +7,12 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from helpdesk_daemon.triage.alike import Distinct
 from helpdesk_daemon.triage.nearest import Floats, Numbers, Vectors
 
 Flags = npt.NDArray[np.bool_]
 BINS = 15
-ALIKE = 0.95  # cosine from which on two tickets say the same
+BLOCK = 1_024  # rows compared with each other at once
 CHANCE = 0.01
 
 
@@ -21,13 +22,8 @@ def distinct(vectors: Vectors) -> list[int]:
     Args:
         vectors: shape (n, d), float32, L2-normalised rows.
     """
-    kept: list[int] = []
-    held = np.empty_like(vectors)
-    for number, row in enumerate(vectors):
-        if not kept or float((held[: len(kept)] @ row).max()) < ALIKE:
-            held[len(kept)] = row
-            kept.append(number)
-    return kept
+    seen = Distinct(vectors[:0])
+    return [start + i for start in range(0, len(vectors), BLOCK) for i in seen.take(vectors[start : start + BLOCK])]
 
 
 def macro_f1(truth: Numbers, guesses: Numbers) -> float:

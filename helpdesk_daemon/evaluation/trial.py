@@ -11,8 +11,8 @@ import numpy as np
 
 from helpdesk_daemon.adapters.heads import can_fit, fit_judge
 from helpdesk_daemon.adapters.index_exact import ExactIndex
+from helpdesk_daemon.adapters.tickets_csv import Tickets
 from helpdesk_daemon.evaluation import measures
-from helpdesk_daemon.evaluation.tickets_csv import Tickets
 from helpdesk_daemon.ports import Embedder, Example
 from helpdesk_daemon.stages.classify import Bench
 from helpdesk_daemon.triage.decide import doubt_of

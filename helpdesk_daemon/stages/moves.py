@@ -10,7 +10,7 @@ from helpdesk_daemon.tickets.calendar import ALWAYS
 from helpdesk_daemon.tickets.sla import due_at
 from helpdesk_daemon.tickets.ticket import SPAM, Priority, State, Ticket
 from helpdesk_daemon.triage.decide import Decision
-from helpdesk_daemon.triage.rules import Routing, apply
+from helpdesk_daemon.triage.rules import Department, Routing, apply
 from helpdesk_daemon.triage.terms import calendar_of, terms_of
 from helpdesk_daemon.triage.text import text_of
 
@@ -95,6 +95,31 @@ def correct(moved: Moved, category: str, opening: Message, routing: Routing) -> 
     return replace(after, decision=decision, label=label)
 
 
+def reroute(moved: Moved, department: Department, confidence: float, routing: Routing) -> Moved:
+    """Give a ticket to another department; what it is about, and what was promised, stay.
+
+    Args:
+        moved: the ticket.
+        department: one of the routing's.
+        confidence: of the ticket's latest decision, 0 to 1.
+        routing: the operator's rules.
+    """
+    before = moved.ticket
+    decision = Decision(
+        before.category, confidence, False, "", department, before.priority, before.sla_hours, before.tags,
+        set_by={"department": moved.actor}, rules_version=routing.version,
+    )  # fmt: skip
+    calendar = calendar_of(routing, before.category, department.name, False)
+    detail: dict[str, object] = {"from": before.department, "to": department.name}
+    goes = department.address != before.address
+    after = _step(
+        moved, "ticket.rerouted", detail, department=department.name, address=department.address, needs_review=False,
+        due_at=due_at(before.created_at, before.sla_hours, calendar), zone=str(calendar.zone),
+        state=State.OPEN if goes and before.state == State.WAITING else before.state,
+    )  # fmt: skip
+    return replace(after, decision=decision)
+
+
 def prioritise(moved: Moved, priority: Priority, routing: Routing) -> Moved:
     """Give a ticket another priority; what was promised to the customer stays, unless the rules say otherwise."""
     ticket, hours = moved.ticket, routing.priorities.get(priority)
@@ -109,6 +134,17 @@ def prioritise(moved: Moved, priority: Priority, routing: Routing) -> Moved:
 def close(moved: Moved) -> Moved:
     """Close a ticket."""
     return _step(moved, "ticket.closed", {"state": moved.ticket.state.value}, state=State.CLOSED)
+
+
+def confirm(moved: Moved, opening: Message) -> Moved:
+    """Let the category under which a ticket is closed be a label, where the department had it and moved it nowhere.
+
+    A ticket in triage confirms nothing: who answers there has no reason to put the category right.
+    """
+    text, ticket = text_of(opening), moved.ticket
+    if moved.label or not text or not ticket.category or moved.before.needs_review or ticket.merged_into:
+        return moved
+    return replace(moved, label=Label(text, ticket.category, ticket.id, moved.actor, said=False))
 
 
 def reopen(moved: Moved) -> Moved:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpdesk_daemon.adapters.tickets_csv import read_tickets
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.evaluation import measures
 from helpdesk_daemon.evaluation.report import render
-from helpdesk_daemon.evaluation.tickets_csv import read_tickets
 from helpdesk_daemon.evaluation.trial import Judged, figures, folds, last_fifth
 from helpdesk_daemon.triage.vote import Neighbour, View, Vote
 

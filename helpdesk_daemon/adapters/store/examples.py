@@ -13,6 +13,11 @@ from helpdesk_daemon.adapters.store.schema import example_changes, examples
 from helpdesk_daemon.ports import Clock, Example, Revision
 
 
+def digest_of(category: str, text: str) -> str:
+    """What makes a label of a text unique."""
+    return hashlib.sha256(f"{category}\0{text}".encode("utf-8", "replace")).hexdigest()
+
+
 class Examples:
     """`ExampleStore` on the database."""
 
@@ -69,7 +74,7 @@ class Examples:
         now = self._clock.now()
         values = [
             {"text": text, "category": category, "source": source, "created_at": now,
-             "digest": hashlib.sha256(f"{category}\0{text}".encode()).hexdigest()}
+             "digest": digest_of(category, text)}
             for text, category in rows
         ]  # fmt: skip
         if not values:
