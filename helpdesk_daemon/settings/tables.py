@@ -155,6 +155,8 @@ class DigestTable(Table):
     """Of that time and of the days it counts (IANA name)."""
     to: list[Email] = Field(default_factory=list)
     """Who gets it; empty: `operator`."""
+    monthly: bool = True
+    """On the first of a month, at that time, also a report on how well routing went."""
 
     @field_validator("zone")
     @classmethod
