@@ -47,7 +47,7 @@ EXAMPLES, GROUPS, KNOWN = 2_500, 6, 60
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 QUIET_TARGET = 1  # false alarms in 5,000 mails
 # By change: in how many mails it is told, and in how many planted ones.
-TARGETS = {"burst": (60, 20), "swap": (300, 300), "topic": (600, 40)}
+TARGETS = {"burst": (60, 25), "swap": (300, 300), "topic": (600, 40)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
