@@ -132,8 +132,8 @@ def test_another_mix_is_told_named_and_over_when_it_is_usual() -> None:
 def test_weekends_are_no_change() -> None:
     """Blocks that differ among each other, but no more now than before."""
     state, alarms = mix.Mix(), 0
-    for day in range(60):
-        share = 20.0 if day % 7 < 5 else 60.0
+    for day in range(120):
+        share = 20.0 if day % 7 < 5 else 120.0
         for each in _mixed(BEFORE | {"Setup": share}, 50, day, state):
             alarms += each.alarmed and not state.alarmed
             state = each
