@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Engine, Select, func, select, text
 
+from helpdesk_daemon.adapters.store.accuracy import crowds_of
 from helpdesk_daemon.adapters.store.arrivals import unpack
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import (
@@ -71,6 +73,7 @@ def ticket(engine: Engine, ticket_id: str) -> Row | None:
     if not found:
         return None
     story = found[0]
+    story["crowds"] = [asdict(crowd) for crowd in crowds_of(engine, ticket_id)]
     story["sla"] = next(iter(_rows(engine, select(sla).where(sla.c.ticket == ticket_id))), None)
     story["messages"] = _rows(engine, select(messages).where(messages.c.ticket == ticket_id).order_by(messages.c.id))
     story["decisions"] = [
