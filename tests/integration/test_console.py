@@ -101,7 +101,8 @@ def test_every_role_may_what_it_may_and_no_more(tmp_path: Path, sink: Sink) -> N
         ticket = await opened(site, tmp_path)
         here = f"/admin/tickets/{ticket}/"
         everything = [*PAGES, here, "/admin/outbox/1/", "/admin/quarantine/1/"]
-        for path in [*everything, "/admin/users/", f"{here}messages/1/", f"{here}messages/1/original/"]:
+        for path in [*everything, "/admin/users/", f"{here}messages/1/", f"{here}messages/1/original/",
+                     f"{here}messages/1/files/0/"]:  # fmt: skip
             refused = await site.client.get(path)
             assert (refused.status_code, refused.headers["location"][:9]) == (303, "/sign-in/"), path
         agents = [(f"{here}close/", {}), (f"{here}correct/", {"category": "Bug"}), (f"{here}reroute/", {}),
@@ -270,7 +271,13 @@ def test_a_mail_whose_every_field_is_script_is_text_on_every_page(tmp_path: Path
         assert "allow-scripts" not in frame.headers["content-security-policy"]
         saved = await site.client.get(f"{here}messages/1/original/")
         assert saved.headers["content-disposition"].startswith("attachment")
-        assert (await site.client.get("/admin/tickets/HD-00000000/messages/1/")).status_code == 404
+        file = await site.client.get(f"{here}messages/1/files/0/")
+        assert (file.content, file.headers["content-type"]) == (b"x", "application/octet-stream")
+        assert file.headers["content-disposition"].startswith("attachment; filename*=UTF-8''")
+        assert file.headers["content-security-policy"] == "sandbox"
+        for path in (f"{here}messages/1/files/1/", "/admin/tickets/HD-00000000/messages/1/",
+                     "/admin/tickets/HD-00000000/messages/1/files/0/"):  # fmt: skip
+            assert (await site.client.get(path)).status_code == 404
 
     play(tmp_path, sink, scene)
 
