@@ -17,6 +17,7 @@ from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
 from helpdesk_daemon.adapters.health import Health
 from helpdesk_daemon.adapters.keys import load_digest_key, load_signer
+from helpdesk_daemon.adapters.language import language_of
 from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.adapters.rules_source import RulesSource
 from helpdesk_daemon.adapters.store.arrivals import Arrivals
@@ -76,6 +77,7 @@ from helpdesk_daemon.wiring.accounts import (
 from helpdesk_daemon.wiring.desks import desks_of, routings_of, rules_files
 from helpdesk_daemon.wiring.pages import web_of
 from helpdesk_daemon.wiring.places import database, model_folder, open_store
+from helpdesk_daemon.wiring.rules import last_good
 from helpdesk_daemon.wiring.voting import index_of, refitter_of, seed, sense_of
 
 REFIT_SECONDS = 300.0  # between looks whether the second opinions are out of date
@@ -121,12 +123,13 @@ class App:
     def __init__(self, settings: Settings, parts: Parts | None = None, serves: bool = False) -> None:
         parts = parts or Parts()
         self.settings, self.clock = settings, parts.clock
-        routings = routings_of(settings)
+        routings = self._routings(serves)
         for table in settings.accounts:
             table.read_all()  # an unreadable secret is found now, not at three in the morning
         settings.index.read()
         webhook = webhook_of(settings)
         self.engine = open_store(settings)
+        routings = routings or last_good(settings, self.engine)
         self._lock = StageLock(settings.data_dir)
         self._lock.acquire()
         self.signer = load_signer(settings.data_dir)
@@ -141,13 +144,13 @@ class App:
         self.keepers = [KeepIndex(copy, self.index_lane, settings.index.sync_seconds) for copy in kept]
         self.classifier = Classifier(
             embedder, index, examples, self.model, self.db, settings.model.wait_seconds, refitter_of(settings),
-            settings.model.balance,
+            settings.model.balance, settings.model.trust,
         )  # fmt: skip
         tokens = tokens_of(settings, self.clock, parts.reached)
         self.delivers = self._ways_out(parts, tokens)
         self.decide = Decide(
             Decisions(self.engine, self.clock), self.classifier, lambda: self.desks, self.clock, self.db, self.work,
-            self._outgoing, parts.reached,
+            self._outgoing, parts.reached, language_of,
         )  # fmt: skip
         key = load_digest_key(settings.data_dir)
         mailboxes = parts.mailboxes or [mailbox_of(table, self.clock, tokens) for table in settings.mailbox]
@@ -214,12 +217,24 @@ class App:
                 stages.append(Copies(folder, store, self.clock, lane, self.db, parts.reached))
         return stages
 
+    def _routings(self, serves: bool) -> dict[str, Routing]:
+        """The rules of every mailbox; none where they are not sound and `run` goes on with those last in use."""
+        try:
+            return routings_of(self.settings)
+        except ConfigError as error:
+            if not (serves and database(self.settings).exists()):
+                raise
+            get("app").error("rules.refused", error=str(error))
+            return {}
+
     def _reload(self) -> Reload:
         """What follows the files with rules; the text of those in use is kept first."""
 
         def use(mailboxes: Sequence[str], routing: Routing) -> None:
             self.desks = self.desks.ruled(mailboxes, routing)
 
+        files = Lane("rules")
+        self.lanes.append(files)
         sources = []
         for file, names in rules_files(self.settings).items():
             routing = self.desks.of(names[0]).routing
@@ -227,7 +242,7 @@ class App:
             sources.append(RulesSource(file, names, self.settings.polled, routing.version))
         return Reload(
             sources, partial(keep_rules, self.engine, self.clock), lambda name: self.desks.of(name).routing.version,
-            use, self.db, self.work,
+            use, self.db, files,
         )  # fmt: skip
 
     def _typed(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -39,14 +40,13 @@ class Meanings:
         ensure_model(prepared_model())
         model = OpenVinoEmbedder(prepared_model())
         model.load()
-        self.name = model.name
+        self.name, self.languages = model.name, model.languages
         place = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "helpdesk-daemon"
         self._remembering = RememberingEmbedder(model, place / "meanings.db")
 
-    def embed(self, texts: object) -> Vectors:
+    def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`."""
-        found = list(texts)  # type: ignore[call-overload]
         with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("reading meanings", total=len(found))
+            task = bar.add_task("reading meanings", total=len(texts))
             self._remembering.progress = lambda done: bar.advance(task, done)
-            return self._remembering.embed(found)
+            return self._remembering.embed(texts)

@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 on OpenVINO: the daemon's embedder, which imports neither torch nor transformers."""
+"""The model on OpenVINO: the daemon's embedder, which imports neither torch nor transformers."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from helpdesk_daemon.triage.vote import Vectors
 MODEL_NAME = "all-MiniLM-L6-v2"
 MAX_TOKENS = 128  # no worse than 256 on real tickets, at half the cost
 DIMENSION = 384
+LANGUAGES: tuple[str, ...] = ("en",)
 BATCH = 8  # measured: larger batches pad more and gain nothing on two cores
 
 
@@ -36,7 +37,7 @@ class OpenVinoEmbedder:
         self._folder, self._threads = folder, threads
         self._tokenizer: Any = None
         self._queue: Any = None
-        self.name = MODEL_NAME
+        self.name, self.languages, self._prefix, self._dimension = MODEL_NAME, LANGUAGES, "", DIMENSION
 
     def load(self) -> None:
         """Read model and tokenizer; about half a second.
@@ -53,7 +54,9 @@ class OpenVinoEmbedder:
         import openvino
         from tokenizers import Tokenizer
 
-        self.name = json.loads(described.read_text())["name"]
+        said = json.loads(described.read_text())
+        self.name, self.languages = said["name"], tuple(said.get("languages", LANGUAGES))
+        self._prefix, self._dimension = said.get("prefix", ""), said.get("dimension", DIMENSION)
         tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
         tokenizer.enable_truncation(MAX_TOKENS)
         tokenizer.enable_padding()
@@ -74,7 +77,7 @@ class OpenVinoEmbedder:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`."""
         self.load()
-        vectors = np.zeros((len(texts), DIMENSION), dtype=np.float32)
+        vectors = np.zeros((len(texts), self._dimension), dtype=np.float32)
         # Texts of like length share a batch, so that little is spent on padding.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
 
@@ -92,6 +95,6 @@ class OpenVinoEmbedder:
         return vectors
 
     def _tokens(self, texts: list[str]) -> list[npt.NDArray[np.int64]]:
-        encoded = self._tokenizer.encode_batch(texts)
+        encoded = self._tokenizer.encode_batch([self._prefix + text for text in texts])
         ids, mask = [e.ids for e in encoded], [e.attention_mask for e in encoded]
         return [np.array(ids, dtype=np.int64), np.array(mask, dtype=np.int64)]

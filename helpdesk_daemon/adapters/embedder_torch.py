@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from helpdesk_daemon.adapters.embedder import DIMENSION, MAX_TOKENS
+from helpdesk_daemon.adapters.embedder import DIMENSION, LANGUAGES, MAX_TOKENS
 from helpdesk_daemon.triage.vote import Vectors
 
 
@@ -20,7 +20,7 @@ class TorchEmbedder:
 
         self._model: Any = SentenceTransformer(str(weights), device="cpu")
         self._model.max_seq_length = MAX_TOKENS
-        self.name = "all-MiniLM-L6-v2 (torch)"
+        self.name, self.languages = "all-MiniLM-L6-v2 (torch)", LANGUAGES
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`."""

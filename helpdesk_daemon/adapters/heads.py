@@ -28,19 +28,19 @@ def can_fit(labels: Sequence[str]) -> bool:
     return len(labels) >= ENOUGH_OWN and int((counts >= FOLDS).sum()) >= 2
 
 
-def fit_heads(texts: Sequence[str], vectors: Vectors, labels: Sequence[str]) -> Heads:
+def fit_heads(texts: Sequence[str], vectors: Vectors, labels: Sequence[str], trust: Floats | None = None) -> Heads:
     """Fit both heads.
 
     Args:
         texts: n judged texts.
         vectors: their embeddings, shape (n, d), float32.
         labels: n categories, at least two different ones.
+        trust: shape (n,): weight of each; None for 1.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.kernel_approximation import Nystroem
     from sklearn.linear_model import LogisticRegression
-    from sklearn.multiclass import OneVsRestClassifier
 
     categories = tuple(sorted(set(labels)))
     numbers = np.searchsorted(np.array(categories), np.array(labels))
@@ -48,12 +48,15 @@ def fit_heads(texts: Sequence[str], vectors: Vectors, labels: Sequence[str]) -> 
     meaning = LogisticRegression(C=MEANING_C, max_iter=200)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # labels without sense never converge; near is good enough
-        meaning.fit(kernels.fit_transform(vectors), numbers)
+        meaning.fit(kernels.fit_transform(vectors), numbers, sample_weight=trust)
     counter = TfidfVectorizer(
         analyzer=ngrams, sublinear_tf=True, min_df=RAREST, max_features=MOST_NGRAMS, dtype=np.float32
     )
     counts = counter.fit_transform(texts)
-    words: Any = OneVsRestClassifier(LogisticRegression(C=WORDS_C, solver="liblinear")).fit(counts, numbers)
+    words = [
+        LogisticRegression(C=WORDS_C, solver="liblinear").fit(counts, numbers == number, sample_weight=trust)
+        for number in range(len(categories))
+    ]
     spread, bias = _columns(meaning.coef_ @ kernels.normalization_, meaning.intercept_)
     return Heads(
         categories,
@@ -61,9 +64,7 @@ def fit_heads(texts: Sequence[str], vectors: Vectors, labels: Sequence[str]) -> 
         WordsHead(
             {gram: int(row) for gram, row in counter.vocabulary_.items()},
             counter.idf_.astype(np.float32),
-            *_columns(
-                np.vstack([e.coef_ for e in words.estimators_]), np.ravel([e.intercept_ for e in words.estimators_])
-            ),
+            *_columns(np.vstack([e.coef_ for e in words]), np.ravel([e.intercept_ for e in words])),
         ),
     )
 
@@ -75,7 +76,9 @@ def _columns(weights: Any, bias: Any) -> tuple[Vectors, Vectors]:
     return np.ascontiguousarray(weights.T, dtype=np.float32), np.asarray(bias, dtype=np.float32)
 
 
-def out_of_fold(texts: Sequence[str], vectors: Vectors, labels: Sequence[str]) -> dict[str, Floats]:
+def out_of_fold(
+    texts: Sequence[str], vectors: Vectors, labels: Sequence[str], trust: Floats | None = None
+) -> dict[str, Floats]:
     """What heads fitted on nine tenths say about the tenth they have not seen.
 
     Returns:
@@ -87,7 +90,8 @@ def out_of_fold(texts: Sequence[str], vectors: Vectors, labels: Sequence[str]) -
     found = {name: np.full((len(texts), len(categories)), 1.0 / len(categories)) for name in NAMES}
     for number in range(FOLDS):
         train, test = np.flatnonzero(fold != number).tolist(), np.flatnonzero(fold == number).tolist()
-        heads = fit_heads([texts[i] for i in train], vectors[train], [labels[i] for i in train])
+        weights = None if trust is None else trust[train]
+        heads = fit_heads([texts[i] for i in train], vectors[train], [labels[i] for i in train], weights)
         columns = np.searchsorted(np.array(categories), np.array(heads.categories))
         for name, shares in heads.opinions([texts[i] for i in test], vectors[test]).items():
             found[name][test] = 0.0
@@ -106,7 +110,7 @@ def _folds(numbers: Numbers) -> Numbers:
 
 def fit_judge(
     texts: Sequence[str], vectors: Vectors, labels: Sequence[str], balance: float, sample: int, version: str,
-    own: npt.NDArray[np.bool_] | None = None, centring: bool = True,
+    own: npt.NDArray[np.bool_] | None = None, centring: bool = True, trust: Floats | None = None,
 ) -> Judge:  # fmt: skip
     """Fit a judge with second opinions.
 
@@ -119,6 +123,7 @@ def fit_judge(
         version: name of this fit.
         own: see `triage.judge.fit`.
         centring: see `triage.judge.fit`.
+        trust: see `triage.judge.fit`.
     """
-    opinions = out_of_fold(texts, vectors, labels)
-    return fit(vectors, labels, fit_heads(texts, vectors, labels), opinions, balance, sample, version, own, centring)
+    opinions, heads = out_of_fold(texts, vectors, labels, trust), fit_heads(texts, vectors, labels, trust)
+    return fit(vectors, labels, heads, opinions, balance, sample, version, own, centring, trust)

@@ -27,6 +27,7 @@ HIDING = {"details", "summary", "bdo", "map", "area"}  # they fold text away, tu
 LONGEST_NAME = 60  # characters
 NO_NAME = re.compile(r"https?:|www\.|[/@<>]|\.[a-z]{2,}\b", re.IGNORECASE)
 FALLBACK = "en"
+LANGUAGE = re.compile(r"[a-z]{2}")  # ISO 639-1: the name of a folder
 MAX_HTML = 2_000_000  # characters of a stranger's HTML that are cleaned and shown
 SCHEMES = {"http", "https", "mailto", "tel", "cid"}
 DROPPED = {"script", "style", "title"}  # elements whose content goes, too
@@ -42,6 +43,14 @@ def when(at: datetime, zone: str = "") -> str:
     name = local.tzname() or ""
     named = f"UTC{name}" if name[:1] in ("+", "-") else name  # some zones have no letters of their own
     return f"{local:%A, %-d %B %Y, %H:%M} {named}"
+
+
+def moment(at: datetime, zone: str = "") -> str:
+    """A moment without words but its zone, for templates in any language."""
+    local = at.astimezone(ZoneInfo(zone)) if zone else at
+    name = local.tzname() or ""
+    named = f"UTC{name}" if name[:1] in ("+", "-") else name
+    return f"{local:%Y-%m-%d, %H:%M} {named}"
 
 
 def plain_name(name: str) -> str:
@@ -84,37 +93,46 @@ class Templates:
     """
 
     def __init__(self, folders: list[Path], language: str = "en") -> None:
-        self._environment = Environment(
-            loader=FileSystemLoader([f / part for part in (language, "", FALLBACK) for f in folders]),
+        self._folders, self._language = folders, language
+        self._environment = lru_cache(maxsize=64)(self._made)
+        self._get = lru_cache(maxsize=256)(self._load)
+
+    def _made(self, language: str) -> Environment:
+        """Templates of a language first, then those of the identity's, the operator's of none, and English ones."""
+        parts = dict.fromkeys([language or self._language, self._language, "", FALLBACK])
+        environment = Environment(
+            loader=FileSystemLoader([f / part for part in parts for f in self._folders]),
             autoescape=select_autoescape(["html"]),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        self._environment.filters |= {
+        environment.filters |= {
             "when": when,
+            "moment": moment,
             "safe_html": safe_html,
             "plain_name": plain_name,
             "one_line": one_line,
         }
-        self._get = lru_cache(maxsize=64)(self._load)
+        return environment
 
-    def _load(self, name: str) -> tuple[Template, Template | None]:
-        plain = self._environment.get_template(f"{name}.txt")
+    def _load(self, name: str, language: str) -> tuple[Template, Template | None]:
+        environment = self._environment(language)
+        plain = environment.get_template(f"{name}.txt")
         try:
-            html = self._environment.get_template(f"{name}.html")
+            html = environment.get_template(f"{name}.html")
         except TemplateNotFound:
             return plain, None
         return plain, html if _language(html) == _language(plain) else None
 
-    def __call__(self, name: str, values: Mapping[str, object]) -> tuple[str, str]:
+    def __call__(self, name: str, values: Mapping[str, object], language: str = "") -> tuple[str, str]:
         """See `Render`.
 
         Raises:
             TemplateNotFound: there is no `NAME.txt`.
         """
-        plain, html = self._get(name)
+        plain, html = self._get(name, language if LANGUAGE.fullmatch(language) else "")
         return plain.render(values), html.render(values) if html else ""
 
     def clean(self, html: str) -> str:

@@ -35,7 +35,7 @@ def demo(folder: Path, json_: bool) -> None:
     from helpdesk_daemon.adapters.sink import MaildirSink
     from helpdesk_daemon.app import Parts, running
     from helpdesk_daemon.settings import load_settings
-    from helpdesk_daemon.wiring.places import ensure_model, model_folder, shipped
+    from helpdesk_daemon.wiring.places import ensure_model, model_folder, model_of, shipped
 
     _fresh(folder)
     samples = sorted(shipped("data/samples").glob("*.eml"))
@@ -44,7 +44,7 @@ def demo(folder: Path, json_: bool) -> None:
         settings = load_settings(settings_file)
         log.setup("error", "pretty")
         with progress.step("Preparing the model (once, some 20 seconds)"):
-            ensure_model(model_folder(settings))
+            ensure_model(model_folder(settings), model_of(settings))
         with running(settings, Parts()) as (app, runner):
             with progress.step("Reading the labelled examples"):
                 runner.run(app.classifier.prepare())

@@ -103,11 +103,11 @@ def _measure(
     from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
     from helpdesk_daemon.evaluation.embedding_cache import RememberingEmbedder
     from helpdesk_daemon.evaluation.trial import try_out
-    from helpdesk_daemon.wiring.places import ensure_model, model_folder
+    from helpdesk_daemon.wiring.places import ensure_model, model_folder, model_of
 
     settings = settings_of(ctx)
     folder = model_folder(settings)
-    ensure_model(folder)
+    ensure_model(folder, model_of(settings))
     model = OpenVinoEmbedder(folder, settings.model.threads)
     model.load()
     place = cache or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "helpdesk-daemon"

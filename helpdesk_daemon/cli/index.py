@@ -123,19 +123,18 @@ def _bar(words: str) -> Iterator[Callable[[int, int], None]]:
 
 def _status(settings: Settings) -> dict[str, Any]:
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.embedder import MODEL_NAME
     from helpdesk_daemon.adapters.index_held import Held
     from helpdesk_daemon.adapters.store.engine import open_engine
     from helpdesk_daemon.adapters.store.examples import Examples
     from helpdesk_daemon.stages.classify import matrix
-    from helpdesk_daemon.wiring.places import database
+    from helpdesk_daemon.wiring.places import database, model_of
 
     path = database(settings)
     if not path.exists():
         raise ConfigError(str(path), "", "there is no database yet", "Start the daemon, or `helpdesk-daemon once`")
     engine = open_engine(path, readonly=True)
     store = Examples(engine, SystemClock())
-    kept = store.vectors(MODEL_NAME)
+    kept = store.vectors(model_of(settings).key)
     examples = store.active()
     ready = [e for e in examples if e.id in kept]
     found: dict[str, Any] = {"kind": settings.index.kind, "examples": len(examples)}

@@ -20,15 +20,16 @@ def model() -> None:
 @click.option("--force", is_flag=True, help="Also when it is already there")
 @click.pass_context
 def export(ctx: click.Context, to: Path | None, prepared: bool, force: bool) -> None:
-    """Export all-MiniLM-L6-v2 for the daemon; needs the extra [export], once."""
+    """Export the model that `[model]` names for the daemon; needs the extra [export], once."""
     from helpdesk_daemon.adapters import export as exporting
-    from helpdesk_daemon.wiring.places import model_folder, prepared_model
+    from helpdesk_daemon.wiring.places import model_folder, model_of, prepared_model
     from helpdesk_daemon.wiring.voting import keep_starter_vectors
 
+    named = exporting.SHIPPED if prepared else model_of(settings_of(ctx))
     folder = prepared_model() if prepared else to or model_folder(settings_of(ctx))
-    there = exporting.is_exported(folder) and not force
+    there = exporting.is_exported(folder, named) and not force
     if not there:
-        exporting.export(folder)
+        exporting.export(folder, model=named)
     click.echo(f"{'already there' if there else 'exported'}: {folder}")
     if keep_starter_vectors(folder):
         click.echo("kept beside it: the vectors of the starter tickets, for a quick first start")

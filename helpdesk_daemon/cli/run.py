@@ -13,11 +13,11 @@ def run(ctx: click.Context) -> None:
     """Serve: poll, decide, deliver, until SIGTERM or Ctrl-C."""
     from helpdesk_daemon import log
     from helpdesk_daemon.app import running
-    from helpdesk_daemon.wiring.places import ensure_model, model_folder
+    from helpdesk_daemon.wiring.places import ensure_model, model_folder, model_of
 
     settings = settings_of(ctx)
     log.setup(settings.log.level, settings.log.format)
-    ensure_model(model_folder(settings))
+    ensure_model(model_folder(settings), model_of(settings))
     with running(settings, serves=True) as (app, runner):
         runner.run(app.run())
 
@@ -28,11 +28,11 @@ def once(ctx: click.Context) -> None:
     """Take, decide and send everything there is, then exit."""
     from helpdesk_daemon import log
     from helpdesk_daemon.app import running
-    from helpdesk_daemon.wiring.places import ensure_model, model_folder
+    from helpdesk_daemon.wiring.places import ensure_model, model_folder, model_of
 
     settings = settings_of(ctx)
     log.setup(settings.log.level, settings.log.format)
-    ensure_model(model_folder(settings))
+    ensure_model(model_folder(settings), model_of(settings))
     with running(settings) as (app, runner):
         new = runner.run(app.once())
     click.echo(f"{new} new mails taken")

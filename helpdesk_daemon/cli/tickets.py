@@ -88,6 +88,7 @@ def show(ctx: click.Context, ticket_id: str, save: Path | None, json_: bool) -> 
         click.echo(
             f"{'Decision':<12}{decision['category'] or 'not classified'} ({decision['confidence']:.2f}) by "
             f"{decision['actor']}, rule {decision['rule']}"
+            + (f", language {decision['language']}" if decision["language"] else "")
             + (f"; to review: {decision['review_reason']}" if decision["needs_review"] else "")
         )
         for near in decision["neighbours"][:5]:

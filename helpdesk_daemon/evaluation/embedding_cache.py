@@ -28,7 +28,7 @@ class RememberingEmbedder:
     def __init__(self, embedder: Embedder, file: Path, progress: Callable[[int], None] = lambda _: None) -> None:
         self._embedder, self._file, self.progress = embedder, file, progress
         file.parent.mkdir(parents=True, exist_ok=True)
-        self.name = embedder.name
+        self.name, self.languages = embedder.name, embedder.languages
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`."""

@@ -32,8 +32,11 @@ AUTOMATIC: tuple[Field, ...] = (("Auto-Submitted", "auto-generated"), ("X-Auto-R
 class Render(Protocol):
     """Fills a template of both kinds."""
 
-    def __call__(self, name: str, values: Mapping[str, object]) -> tuple[str, str]:
-        """The plain and the HTML form of template `name`; the HTML is empty when there is none."""
+    def __call__(self, name: str, values: Mapping[str, object], language: str = "") -> tuple[str, str]:
+        """The plain and the HTML form of template `name`, in a language where there is one in it.
+
+        The HTML is empty when there is none.
+        """
 
     def clean(self, html: str) -> str:
         """HTML of one of our own people, harmless and balanced."""
@@ -95,7 +98,7 @@ class Composer:
         """The customer's acknowledgement, as RFC 3834 asks of an automatic answer."""
         track = f"{self.base_url}/track/{self.signer.link(ticket.id)}/" if self.base_url else ""
         values = {"ticket": ticket, "message": message, "identity": self.identity, "track": track}
-        text, html = self.render("acknowledgement", values)
+        text, html = self.render("acknowledgement", values, message.language)
         fields: list[Field] = [
             ("From", phrase(self.identity.name, self.identity.address)),
             ("To", phrase(ticket.requester_name, ticket.requester_email)),

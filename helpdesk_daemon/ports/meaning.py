@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from helpdesk_daemon.triage.judge import Judge
 from helpdesk_daemon.triage.vote import Neighbour, Vectors
+
+# The language of a text: ISO 639-1 code, empty when unknown. Never fails.
+LanguageOf = Callable[[str], str]
+
+
+def unknown(text: str) -> str:
+    """The `LanguageOf` that knows none."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +38,15 @@ class Revision:
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors. Blocking: one thread owns it."""
+    """Turns texts into vectors. Blocking: one thread owns it.
+
+    Attributes:
+        name: of the model; vectors of different names are not compared.
+        languages: ISO 639-1 codes of what it was made for; none for all.
+    """
 
     name: str
+    languages: tuple[str, ...]
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed texts.

@@ -68,12 +68,14 @@ class Label:
         category: what it is.
         ticket: tracking ID.
         actor: who says so.
+        said: whether a person named the category; else the ticket was closed under it.
     """
 
     text: str
     category: str
     ticket: str
     actor: str
+    said: bool = True
 
 
 @dataclass(frozen=True, slots=True)

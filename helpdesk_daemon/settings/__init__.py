@@ -205,7 +205,7 @@ def _resolve(settings: Settings, folder: Path) -> None:
     senders = settings.senders
     for holder, names in (
         *((table, ("rules", "templates")) for table in (settings, *settings.mailbox)),
-        (settings.model, ("folder",)),
+        (settings.model, ("folder", "weights")),
         (settings.index, ("token_file",)),
         *((table, ("password_file", "ca_file")) for table in settings.accounts),
         *((table.oauth, OAUTH_FILES) for table in settings.accounts if table.oauth),

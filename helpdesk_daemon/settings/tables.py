@@ -198,6 +198,14 @@ class RetentionTable(Table):
 class ModelTable(Table):
     """`[model]`: the embedder."""
 
+    name: str = Field(default="all-MiniLM-L6-v2", min_length=1)
+    """What decisions and vectors are marked with; another one makes all vectors anew."""
+    weights: Path | None = None
+    """Folder of another sentence-transformers model with mean pooling, exported once; unset: the shipped one."""
+    prefix: str = ""
+    """Put before every text, as some models were trained: `query: ` for multilingual-e5."""
+    languages: tuple[str, ...] = ("en",)
+    """What the model was made for; mail in others is sorted only by examples in them. []: all."""
     folder: Path | None = None
     """Where the exported model is; unset: where `make setup` put it, else `data_dir/model`."""
     threads: int = Field(default=0, ge=0)
@@ -208,6 +216,13 @@ class ModelTable(Table):
     """Whether heads are fitted once labels suffice, besides the neighbours' vote."""
     balance: float = Field(default=0.0, ge=0, le=1)
     """Power of the class size that votes are divided by: 0.5 or 1 where small categories matter."""
+    confirmation_weight: float = Field(default=0.2, ge=0, le=1)
+    """A ticket closed under its category is an example of it, of this weight; 0: only what people say is one."""
+
+    @property
+    def trust(self) -> float:
+        """Weight of such examples in votes; where they are no longer wanted, next to nothing is left of it."""
+        return max(self.confirmation_weight, 0.01)
 
 
 class IndexTable(Table):

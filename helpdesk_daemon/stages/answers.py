@@ -141,6 +141,8 @@ def _carried_out(case: Case, ticket: Ticket, commands: Sequence[Command], relaye
         moved = replace(moved, audit=(*moved.audit, Audit("note.kept", {}, ticket.id, actor)))
     if "close" in values:
         moved = moves.close(moved)
+        if case.desk.confirms and "spam" not in values:
+            moved = moves.confirm(moved, story.opening(_mails(case, ticket)))
     return moves.mark_spam(moved) if "spam" in values else moved
 
 

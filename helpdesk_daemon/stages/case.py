@@ -32,6 +32,7 @@ class Desk:
         operator: who hears of trouble, empty for nobody.
         model: name of the model that votes.
         new_id: makes tracking IDs.
+        confirms: whether a ticket that is closed teaches its category.
     """
 
     routing: Routing
@@ -44,6 +45,7 @@ class Desk:
     operator: str = ""
     model: str = ""
     new_id: Callable[[], str] = new_tracking_id
+    confirms: bool = False
 
     @property
     def mailbox(self) -> str:

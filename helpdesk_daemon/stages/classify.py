@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,11 +14,11 @@ from helpdesk_daemon.errors import ConfigError, TransientError
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Embedder, Example, ExampleStore, JudgeMaker, Revision, VectorIndex
-from helpdesk_daemon.triage.judge import Judge, fit
-from helpdesk_daemon.triage.vote import K, Vectors, Vote
+from helpdesk_daemon.triage.judge import Judge, fit, measure_in
+from helpdesk_daemon.triage.vote import K, Vectors, Vote, trust_in
 
 RETRY_SECONDS = 2.0
-STALE = 0.05  # share of the examples that changed since the second opinions were fitted
+STALE = 0.05  # share of the examples that changed since the judge was fitted
 STALE_AT_LEAST = 50
 FULL_RELOAD = 0.2  # share of changed examples from which on the index is filled anew
 
@@ -74,6 +75,7 @@ class Classifier:
         wait: seconds that mail waits for a model that fails before it goes to triage unclassified.
         maker: fits judges with second opinions; None for the vote alone.
         balance: power of a category's size by which its share is divided, for judges fitted here.
+        trust: weight of examples whose label nobody gave, over 0 to 1.
     """
 
     def __init__(
@@ -86,8 +88,10 @@ class Classifier:
         wait: float = 60.0,
         maker: JudgeMaker | None = None,
         balance: float = 0.0,
+        trust: float = 1.0,
     ) -> None:
         self._bench, self._store, self._maker, self._balance = Bench(embedder, index), store, maker, balance
+        self._trust = trust
         self._model, self._db, self._wait = model, db, wait
         self._revision: Revision | None = None
         self._fitted_at = -1  # number of the latest change that the judge knows
@@ -99,6 +103,11 @@ class Classifier:
     def name(self) -> str:
         """The model's name, as decisions record it."""
         return self._bench.embedder.name
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """ISO 639-1 codes of what the model was made for; none for all."""
+        return self._bench.embedder.languages
 
     @property
     def index(self) -> VectorIndex:
@@ -126,8 +135,10 @@ class Classifier:
         vectors, embedded = await self._vectors(examples, -1)
         if judge is None or judge.centre.shape != vectors.shape[1:]:
             judge = await self._model(
-                votes_only, examples, vectors, self._balance, revision.latest, self._bench.index.takes_centre
-            )
+                votes_only, examples, vectors, self._balance, revision.latest, self._bench.index.takes_centre,
+                self._trust,
+            )  # fmt: skip
+        judge = replace(judge, trust=self._trust)
         await self._model(self._bench.install, examples, vectors, judge)
         self._revision = revision
         self._log.info(
@@ -145,10 +156,21 @@ class Classifier:
             judge = self._bench.judge
             await self._fill(judge if judge and judge.heads else None)
             return
+        if self._outdated(revision):
+            await self._fill(None)
+            return
         vectors, _ = await self._vectors(changed, known.latest)
         await self._model(self._bench.update, changed, vectors, withdrawn)
         self._revision = revision
         self._log.info("index.updated", changed=len(changed), withdrawn=len(withdrawn), examples=self._bench.count())
+
+    def _outdated(self, revision: Revision) -> bool:
+        """Whether a judge without second opinions, which is quickly made, knows too little of what was labelled."""
+        judge = self._bench.judge
+        if judge is None or judge.heads is not None:
+            return False
+        known = int(judge.version.rpartition("@")[2] or 0)
+        return revision.latest - known >= max(STALE_AT_LEAST, STALE * self._bench.count())
 
     async def _vectors(self, examples: Sequence[Example], since: int) -> tuple[Vectors, int]:
         """Vectors of examples, and how many had to be made; those are kept."""
@@ -208,7 +230,9 @@ class Classifier:
             return list(found)
 
 
-def votes_only(examples: Sequence[Example], vectors: Vectors, balance: float, latest: int, centring: bool) -> Judge:
+def votes_only(
+    examples: Sequence[Example], vectors: Vectors, balance: float, latest: int, centring: bool, trust: float = 1.0
+) -> Judge:
     """A judge without second opinions; takes a fraction of a second.
 
     Args:
@@ -217,11 +241,14 @@ def votes_only(examples: Sequence[Example], vectors: Vectors, balance: float, la
         balance: power of a category's size by which its share is divided, 0 to 1.
         latest: number of the latest change, for the version.
         centring: see `triage.judge.fit`.
+        trust: weight of examples whose label nobody gave, over 0 to 1.
     """
-    own = np.array([e.source != "seed" for e in examples], dtype=np.bool_)
-    return fit(
-        vectors, [e.category for e in examples], balance=balance, version=f"votes@{latest}", own=own, centring=centring
-    )
+    sources = [e.source for e in examples]
+    made = fit(
+        vectors, [e.category for e in examples], balance=balance, version=f"votes@{latest}", own=measure_in(sources),
+        centring=centring, trust=trust_in(sources, trust),
+    )  # fmt: skip
+    return replace(made, trust=trust)
 
 
 def matrix(examples: Sequence[Example], kept: Mapping[int, bytes]) -> Vectors:

@@ -24,14 +24,17 @@ from helpdesk_daemon.ports import (
     Clock,
     DecisionStore,
     Known,
+    LanguageOf,
     Outcome,
     Question,
     Reached,
     pass_by,
+    unknown,
 )
 from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.desks import Desks, at_desk
+from helpdesk_daemon.stages.languages import reserve
 from helpdesk_daemon.stages.plan import absorb, opens_ticket, plan
 from helpdesk_daemon.stages.thread import claimed_tickets, orders_expected, returned_proof
 from helpdesk_daemon.triage.text import text_of
@@ -75,14 +78,16 @@ class Decide:
         work: a thread for parsing and composing.
         decided: called when outgoing mail was committed.
         reached: named moments, for crash tests.
+        language_of: names the language of a text.
     """
 
     def __init__(
         self, store: DecisionStore, classifier: Classifier, desks: Callable[[], Desks], clock: Clock, db: Lane,
-        work: Lane, decided: Callable[[], None], reached: Reached = pass_by,
+        work: Lane, decided: Callable[[], None], reached: Reached = pass_by, language_of: LanguageOf = unknown,
     ) -> None:  # fmt: skip
         self._store, self._classifier, self._desks, self._clock = store, classifier, desks, clock
         self._db, self._work, self._decided, self._reached = db, work, decided, reached
+        self._language_of = language_of
         self._log = get("decide")
         self._stopping = False
         self._claimed: set[int] = set()
@@ -155,7 +160,9 @@ class Decide:
         for entry in batch:
             with contextlib.suppress(Exception):
                 if opens_ticket(at_desk(entry.arrival, entry.message, known, desks, now)):
-                    entry = replace(entry, text=text_of(entry.message) or EMPTY)
+                    text = text_of(entry.message)
+                    message = replace(entry.message, language=self._language_of(text))
+                    entry = replace(entry, message=message, text=text or EMPTY)
             read.append(entry)
         return read
 
@@ -182,7 +189,11 @@ class Decide:
         """Vote, in one model call, on what will open a ticket."""
         need = [i for i, entry in enumerate(batch) if entry.text]
         votes = dict(zip(need, await self._classifier.votes([batch[i].text for i in need]), strict=True))
-        return [(entry, votes.get(i)) for i, entry in enumerate(batch)]
+        spoken = self._classifier.languages
+        return [
+            (entry, reserve(votes.get(i), entry.message.language, spoken, self._language_of))
+            for i, entry in enumerate(batch)
+        ]
 
     async def _load(self) -> None:
         """Load the model before anything is claimed: a crash while loading is no mail's fault."""

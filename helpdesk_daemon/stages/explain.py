@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +11,11 @@ from helpdesk_daemon.mail.bounce import failed_recipients
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.mail.screen import Kind
-from helpdesk_daemon.ports import Arrival, Known, Outcome
+from helpdesk_daemon.ports import Arrival, Known, LanguageOf, Outcome, unknown
 from helpdesk_daemon.stages.case import Case
 from helpdesk_daemon.stages.classify import Bench
 from helpdesk_daemon.stages.desks import Desks, at_desk
+from helpdesk_daemon.stages.languages import reserve
 from helpdesk_daemon.stages.plan import opens_ticket, plan
 from helpdesk_daemon.triage.text import text_of
 from helpdesk_daemon.triage.vote import Vote
@@ -30,9 +32,11 @@ class Explainer:
         desks: rules and settings as the daemon has them.
         bench: model, examples and judge.
         mailbox: name of the one that the mails come by; the first when empty.
+        language_of: names the language of a text.
     """
 
-    def __init__(self, desks: Desks, bench: Bench, mailbox: str = "") -> None:
+    def __init__(self, desks: Desks, bench: Bench, mailbox: str = "", language_of: LanguageOf = unknown) -> None:
+        self._language_of = language_of
         self._desks, self._bench = desks.voting(bench.embedder.name), bench
         self._mailbox = mailbox or desks.first.mailbox
 
@@ -52,12 +56,18 @@ class Explainer:
             arrival = Arrival(number, self._mailbox, raw, "", now, 1)
             cases.append(at_desk(arrival, parse(raw), Known(), self._desks, now))
         need = [i for i, case in enumerate(cases) if opens_ticket(case)]
+        for i in need:
+            message = cases[i].message
+            language = self._language_of(text_of(message))
+            cases[i] = replace(cases[i], message=replace(message, language=language))
         votes = dict(zip(need, self._votes([cases[i].message for i in need]), strict=True))
         for i, ((name, _), case) in enumerate(zip(mails, cases, strict=True)):
             yield describe(name, case, plan(case, votes.get(i)))
 
-    def _votes(self, messages: Sequence[Message]) -> list[Vote]:
-        return self._bench.votes([text_of(m) for m in messages]) if messages else []
+    def _votes(self, messages: Sequence[Message]) -> list[Vote | None]:
+        voted = self._bench.votes([text_of(m) for m in messages]) if messages else []
+        spoken = self._bench.embedder.languages
+        return [reserve(v, m.language, spoken, self._language_of) for v, m in zip(voted, messages, strict=True)]
 
 
 def verdict_of(case: Case, outcome: Outcome) -> str:

@@ -136,6 +136,17 @@ def close(moved: Moved) -> Moved:
     return _step(moved, "ticket.closed", {"state": moved.ticket.state.value}, state=State.CLOSED)
 
 
+def confirm(moved: Moved, opening: Message) -> Moved:
+    """Let the category under which a ticket is closed be a label, where the department had it and moved it nowhere.
+
+    A ticket in triage confirms nothing: who answers there has no reason to put the category right.
+    """
+    text, ticket = text_of(opening), moved.ticket
+    if moved.label or not text or not ticket.category or moved.before.needs_review or ticket.merged_into:
+        return moved
+    return replace(moved, label=Label(text, ticket.category, ticket.id, moved.actor, said=False))
+
+
 def reopen(moved: Moved) -> Moved:
     """Open a ticket again; whoever does so says that it is no spam."""
     tags = tuple(tag for tag in moved.ticket.tags if tag != SPAM)

@@ -61,7 +61,7 @@ def open_ticket(case: Case, voted: Vote | None) -> Outcome:
     return case.outcome(
         "ticket", screening.reason, ticket=ticket.id, opened=ticket, participants=people, decision=decision,
         message=case.stored(ticket.id, "request"), outgoing=tuple(outgoing), buckets=buckets, breaker=breaker,
-        basis=basis, audit=_decided(ticket, decision, withheld), sighting=sighting(voted),
+        basis=basis, audit=_decided(ticket, decision, withheld, message.language), sighting=sighting(voted),
     )  # fmt: skip
 
 
@@ -117,14 +117,14 @@ def _may_acknowledge(case: Case, ticket: Ticket, decision: Decision) -> tuple[di
     return buckets, breaker, f"limit of automatic mail reached ({empty.partition(':')[0]})" if empty else ""
 
 
-def _decided(ticket: Ticket, decision: Decision, withheld: str) -> tuple[Audit, ...]:
+def _decided(ticket: Ticket, decision: Decision, withheld: str, language: str) -> tuple[Audit, ...]:
     detail = {
         "category": decision.category, "confidence": round(decision.confidence, 4),
         "needs_review": decision.needs_review, "review_reason": decision.review_reason,
         "department": ticket.department, "priority": ticket.priority.value, "sla_hours": ticket.sla_hours,
         "rule": decision.rule, "neighbours": [n.example for n in decision.neighbours], "model": decision.model,
         "judge": decision.judge, "views": {v.name: [v.category, round(v.share, 4)] for v in decision.views},
-        "rules_version": decision.rules_version,
+        "rules_version": decision.rules_version, "language": language,
     }  # fmt: skip
     decided = Audit("ticket.decided", detail, ticket.id)
     if not withheld:

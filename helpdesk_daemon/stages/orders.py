@@ -103,7 +103,10 @@ def closed(desk: Desk, known: Known, actor: str, now: datetime, ticket_id: str) 
     ticket = _going_on(known, ticket_id)
     if ticket.state == State.CLOSED:
         raise Refused(f"{ticket.id} is closed already")
-    return [_outcome(moves.close(moves.begin(ticket, actor)))]
+    moved = moves.close(moves.begin(ticket, actor))
+    if desk.confirms:
+        moved = moves.confirm(moved, story.opening(known.stories.get(ticket.id, [])))
+    return [_outcome(moved, label=moved.label)]
 
 
 def reopened(desk: Desk, known: Known, actor: str, now: datetime, ticket_id: str) -> list[Outcome]:

@@ -128,6 +128,8 @@ def doubt_of(voted: Vote, target: float) -> str:
         return "the examples do not show what their labels mean: guesses would be as good"
     if voted.same:
         return ""
+    if voted.foreign:
+        return f"written in {voted.foreign}, which neither the model nor the nearest examples are made for"
     if voted.scope < standing.scope_floor:
         return f"like no example: {voted.scope:.2f} alike, where {standing.scope_floor:.2f} is the least usual"
     if voted.support < FEWEST_IN_CATEGORY:
@@ -147,7 +149,7 @@ def earned_by(voted: Vote) -> float:
         return 0.0
     if voted.same:
         return 1.0
-    if voted.scope < standing.scope_floor or voted.support < FEWEST_IN_CATEGORY:
+    if voted.foreign or voted.scope < standing.scope_floor or voted.support < FEWEST_IN_CATEGORY:
         return 0.0
     return standing.curve.earned(voted.confidence)
 

@@ -13,7 +13,7 @@ from helpdesk_daemon.triage.heads import Heads
 from helpdesk_daemon.triage.nearest import Floats, Numbers, Vectors, centre_of, centred, nearest
 from helpdesk_daemon.triage.pool import fit_weights, pooled
 from helpdesk_daemon.triage.threshold import NO_CHANCE, Curve, chance_agrees, curve_of
-from helpdesk_daemon.triage.vote import K, Neighbour, Standing, View, Vote, vote_shares
+from helpdesk_daemon.triage.vote import UNSAID, K, Neighbour, Standing, View, Vote, vote_shares
 
 NEIGHBOURS = "neighbours"
 SCOPE_NEAREST = 5
@@ -21,7 +21,8 @@ SCOPE_QUANTILE = 0.05
 FEWEST_IN_CATEGORY = 20  # a category with fewer examples is only suggested
 SAME = 0.98  # cosine from which on a labelled text is the same as the mail's: its label decides
 CLEAR = 0.8  # share its label then has, unless the same text was labelled otherwise, too
-ENOUGH_OWN = 200  # labels from here: with so many, those that were shipped are no measure of success
+ENOUGH_OWN = 200  # labels from here: with so many, those that were shipped tell nothing about confidence
+ENOUGH_TO_MEASURE = 50  # labels from here: with so many, only these say from which confidence on enough is right
 SAMPLE = 2_000  # held-out examples a fit looks at; more cost time and say the same
 FOLDS = 5
 SEED = 5
@@ -62,6 +63,7 @@ class Judge:
         calibrator: signs to probability.
         standing: how it did on held-out examples.
         heads: the second opinions, None where the vote is alone.
+        trust: weight of a neighbour whose label nobody gave, over 0 to 1.
     """
 
     categories: tuple[str, ...]
@@ -71,6 +73,7 @@ class Judge:
     calibrator: Calibrator
     standing: Standing
     heads: Heads | None = None
+    trust: float = 1.0
 
     @property
     def version(self) -> str:
@@ -92,7 +95,7 @@ class Judge:
             return [Vote("", 0.0, (), ()) for _ in texts]
         names = (*self.categories, *sorted({n.category for row in found for n in row} - set(self.categories)))
         heads = self.heads.opinions(texts, vectors) if self.heads else {}
-        evidence = _gather(found, names, heads)
+        evidence = _gather(found, names, heads, self.trust)
         shares = pooled(evidence.opinions, self.weights, np.r_[self.tilt, np.zeros(len(names) - len(self.tilt))])
         # A person's word on this very text outweighs what models fitted before it make of its words.
         same = (evidence.cosines.max(axis=1) >= SAME) & (evidence.opinions[0].max(axis=1) >= CLEAR)
@@ -121,18 +124,21 @@ def _view(name: str, names: Sequence[str], shares: Floats) -> View:
     return View(name, names[best], float(shares[best]))
 
 
-def _gather(found: Sequence[Sequence[Neighbour]], names: Sequence[str], heads: Mapping[str, Floats]) -> Evidence:
+def _gather(
+    found: Sequence[Sequence[Neighbour]], names: Sequence[str], heads: Mapping[str, Floats], trust: float
+) -> Evidence:
     """Neighbours and opinions as arrays; what a head does not know yet has no share in it."""
     number = {name: i for i, name in enumerate(names)}
     shape = (len(found), max(map(len, found)))
     similarities, cosines = np.full(shape, -np.inf, dtype=np.float32), np.full(shape, -1, dtype=np.float32)
-    labels = np.zeros(shape, dtype=np.int64)
+    labels, trusted = np.zeros(shape, dtype=np.int64), np.ones(shape)
     for i, row in enumerate(found):
         similarities[i, : len(row)] = [n.similarity for n in row]
         cosines[i, : len(row)] = [n.cosine for n in row]
         labels[i, : len(row)] = [number[n.category] for n in row]
+        trusted[i, : len(row)] = [trust if n.source == UNSAID else 1.0 for n in row]
     opinions = np.zeros((1 + len(heads), len(found), len(names)))
-    opinions[0] = vote_shares(similarities, labels, len(names))
+    opinions[0] = vote_shares(similarities, labels, len(names), trusted)
     for position, shares in enumerate(heads.values(), 1):
         opinions[position, :, : shares.shape[1]] = shares
     return Evidence(similarities, cosines, labels, opinions)
@@ -162,7 +168,7 @@ def signs(evidence: Evidence, shares: Floats) -> Floats:
 def fit(
     vectors: Vectors, labels: Sequence[str], heads: Heads | None = None, opinions: Mapping[str, Floats] | None = None,
     balance: float = 0.0, sample: int = SAMPLE, version: str = "", own: npt.NDArray[np.bool_] | None = None,
-    centring: bool = True,
+    centring: bool = True, trust: Floats | None = None,
 ) -> Judge:  # fmt: skip
     """Fit a judge on examples, each judged by all others.
 
@@ -174,8 +180,10 @@ def fit(
         balance: power of the category's size by which its share is divided, 0 to 1.
         sample: how many examples are held out, at most.
         version: name of this fit.
-        own: shape (n,): labels that were given here; where there are 200, only these are held out.
+        own: shape (n,): labels that were given here; where there are 50, the threshold is found on these alone, where
+            there are 200, the confidence, too.
         centring: whether the index can compare examples as seen from their centre.
+        trust: shape (n,): weight of each example in votes, over 0 to 1; None for 1.
     """
     names, numbers = np.unique(np.array(labels, dtype=np.str_), return_inverse=True)
     categories, numbers = tuple(str(n) for n in names), numbers.astype(np.int64)
@@ -186,7 +194,7 @@ def fit(
     if len(held) < 2 or len(vectors) < 2:
         nothing = fit_calibrator(np.zeros((0, 5)), np.zeros(0, dtype=np.bool_))
         return Judge(categories, centre, np.ones(1), tilt, nothing, Standing(version))
-    evidence = leave_one_out(vectors, numbers, centre, held, len(categories), opinions or {})
+    evidence = leave_one_out(vectors, numbers, centre, held, len(categories), opinions or {}, trust)
     truth = numbers[held]
     weights = fit_weights(evidence.opinions, truth) if opinions else np.ones(1)
     shares = pooled(evidence.opinions, weights, tilt)
@@ -195,11 +203,24 @@ def fit(
     seen = signs(evidence, shares)
     standing = Standing(
         version=version,
-        curve=_curve(seen, right, evidence.scope, np.bincount(numbers)[guesses]),
+        curve=_curve(seen, right, evidence.scope, np.bincount(numbers)[guesses], _counting(own, held)),
         scope_floor=float(np.quantile(evidence.scope, SCOPE_QUANTILE)),
         signal=chance_agrees(guesses, truth) < NO_CHANCE,
     )
     return Judge(categories, centre, weights, tilt, fit_calibrator(seen, right), standing, heads)
+
+
+def measure_in(sources: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which examples show how well mail is judged here, shape (n,): all that were labelled here, or none for all.
+
+    Corrections alone are no measure: as only what was judged wrong is corrected, nothing seems to have been right.
+
+    Args:
+        sources: where the labels of n examples come from.
+    """
+    own = np.array([source != "seed" for source in sources], dtype=np.bool_)
+    fair = sum(source not in ("seed", "correction") for source in sources)
+    return own if fair >= ENOUGH_TO_MEASURE else np.zeros_like(own)
 
 
 def _sample(candidates: Numbers, most: int) -> Numbers:
@@ -210,8 +231,9 @@ def _sample(candidates: Numbers, most: int) -> Numbers:
 
 
 def leave_one_out(
-    vectors: Vectors, labels: Numbers, centre: Vectors, held: Numbers, categories: int, opinions: Mapping[str, Floats]
-) -> Evidence:
+    vectors: Vectors, labels: Numbers, centre: Vectors, held: Numbers, categories: int, opinions: Mapping[str, Floats],
+    trust: Floats | None = None,
+) -> Evidence:  # fmt: skip
     """What the examples say about some of themselves, each without its own label.
 
     Args:
@@ -221,6 +243,7 @@ def leave_one_out(
         held: shape (h,), int64: which to judge.
         categories: how many there are.
         opinions: by name, shape (n, c), of heads that have not seen the example.
+        trust: shape (n,), see `fit`.
     """
     rows, _ = centred(vectors, centre)
     near, similarities = nearest(rows[held], rows, K, held)
@@ -228,18 +251,27 @@ def leave_one_out(
     heads = [o[held] for o in opinions.values()]
     return Evidence(
         similarities, cosines, labels[near],
-        np.stack([vote_shares(similarities, labels[near], categories), *heads]),
+        np.stack([vote_shares(similarities, labels[near], categories, None if trust is None else trust[near]), *heads]),
     )  # fmt: skip
 
 
-def _curve(seen: Floats, right: npt.NDArray[np.bool_], scope: Floats, support: Numbers) -> Curve:
+def _counting(own: npt.NDArray[np.bool_] | None, held: Numbers) -> npt.NDArray[np.bool_]:
+    """Which held-out examples are successes and failures of this house, shape (h,)."""
+    if own is None or own[held].sum() < ENOUGH_TO_MEASURE:
+        return np.ones(len(held), dtype=np.bool_)
+    return own[held]
+
+
+def _curve(
+    seen: Floats, right: npt.NDArray[np.bool_], scope: Floats, support: Numbers, counting: npt.NDArray[np.bool_]
+) -> Curve:
     """Successes by confidence, where a fold's confidence comes from the other folds and nothing else holds it back."""
     confidences = np.zeros(len(right))
     fold = np.random.default_rng(SEED).permutation(len(right)) % FOLDS
     for number in range(FOLDS):
         test = fold == number
         confidences[test] = fit_calibrator(seen[~test], right[~test])(seen[test])
-    free = (scope >= np.quantile(scope, SCOPE_QUANTILE)) & (support >= FEWEST_IN_CATEGORY)
+    free = (scope >= np.quantile(scope, SCOPE_QUANTILE)) & (support >= FEWEST_IN_CATEGORY) & counting
     return curve_of(confidences[free], right[free])
 
 

@@ -74,7 +74,7 @@ class ExampleRoom:
             raise Refused(f"routing.toml has no category {category!r}")
         with transaction(self._engine) as connection:
             line = learn(connection, Label(text, category, "", actor), self._clock.now())
-            audit.append(connection, [line], self._clock.now())
+            audit.append(connection, [line] if line else [], self._clock.now())
 
     def _categories(self) -> dict[str, None]:
         from helpdesk_daemon.wiring.desks import routings_of

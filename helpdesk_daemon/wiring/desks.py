@@ -110,4 +110,5 @@ def desk_of(settings: Settings, routing: Routing, signer: Signer, box: MailboxTa
         ack_max_age=timedelta(hours=screening.ack_max_age_hours),
         reopen_within=timedelta(days=screening.reopen_days),
         operator=settings.operator or "",
+        confirms=settings.model.confirmation_weight > 0,
     )

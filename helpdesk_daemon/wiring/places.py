@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from helpdesk_daemon.adapters import export
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.adapters.store.migrate import migrate
-from helpdesk_daemon.errors import StoreError
+from helpdesk_daemon.errors import ConfigError, StoreError
 from helpdesk_daemon.settings import Settings
 
 
@@ -31,7 +31,13 @@ def model_folder(settings: Settings) -> Path:
     if settings.model.folder is not None:
         return settings.model.folder
     prepared = prepared_model()
-    return prepared if export.is_exported(prepared) else settings.data_dir / "model"
+    return prepared if export.is_exported(prepared, model_of(settings)) else settings.data_dir / "model"
+
+
+def model_of(settings: Settings) -> export.Model:
+    """Which model the `[model]` table names."""
+    table = settings.model
+    return export.Model(table.name, table.weights, table.prefix, table.languages)
 
 
 def prepared_model() -> Path:
@@ -54,11 +60,15 @@ def open_store(settings: Settings) -> Engine:
     return engine
 
 
-def ensure_model(folder: Path) -> None:
-    """Export the model when it is not there yet; takes some twenty seconds, once.
+def ensure_model(folder: Path, model: export.Model = export.SHIPPED) -> None:
+    """Export a model when it is not there yet; takes some twenty seconds, once.
 
     Raises:
         ConfigError: what the export needs is not installed.
     """
-    if not export.is_exported(folder):
-        export.export(folder)
+    if export.is_exported(folder, model):
+        return
+    if model.weights is None and model.name != export.SHIPPED.name:
+        raise ConfigError("settings.toml", "model.weights", f"{folder} is no export of {model.name}",
+                          "Name the folder of its weights, or another `folder`")  # fmt: skip
+    export.export(folder, model=model)

@@ -20,7 +20,7 @@ from helpdesk_daemon.ports import Clock, Example, VectorIndex
 from helpdesk_daemon.settings import Settings
 from helpdesk_daemon.tickets.tracking import Signer
 from helpdesk_daemon.wiring.desks import desks_of, routings_of
-from helpdesk_daemon.wiring.places import database, ensure_model, model_folder, open_store, shipped
+from helpdesk_daemon.wiring.places import database, ensure_model, model_folder, model_of, open_store, shipped
 
 if TYPE_CHECKING:
     from helpdesk_daemon.adapters.import_examples import Import
@@ -122,20 +122,21 @@ def contents(
         engine: the database.
         progress: told how many of how many are embedded.
     """
-    from helpdesk_daemon.adapters.embedder import MODEL_NAME, OpenVinoEmbedder
+    from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
     from helpdesk_daemon.stages.classify import matrix
 
     store = Examples(engine, SystemClock())
-    examples, kept = store.active(), store.vectors(MODEL_NAME)
+    name = model_of(settings).key
+    examples, kept = store.active(), store.vectors(name)
     missing = [e for e in examples if e.id not in kept]
     if missing:
-        ensure_model(model_folder(settings))
+        ensure_model(model_folder(settings), model_of(settings))
         embedder = OpenVinoEmbedder(model_folder(settings), settings.model.threads)
         for start in range(0, len(missing), EMBEDDED_AT_ONCE):
             batch = missing[start : start + EMBEDDED_AT_ONCE]
             vectors = embedder.embed([e.text for e in batch])
             made = {e.id: v.astype("<f4").tobytes() for e, v in zip(batch, vectors, strict=True)}
-            store.save_vectors(MODEL_NAME, made)
+            store.save_vectors(name, made)
             kept |= made
             progress(start + len(batch), len(missing))
     return examples, matrix(examples, kept)
@@ -163,7 +164,7 @@ def import_tickets(
     engine, clock = open_store(settings), SystemClock()
     seed(Examples(engine, clock), model_folder(settings))
     _, vectors = contents(settings, engine)
-    ensure_model(model_folder(settings))
+    ensure_model(model_folder(settings), model_of(settings))
     embedder = OpenVinoEmbedder(model_folder(settings), settings.model.threads)
     return run_import(engine, clock, embedder, tickets, vectors, name, actor, progress)
 
@@ -175,7 +176,11 @@ def refitter_of(settings: Settings) -> Refitter | None:
     from helpdesk_daemon.adapters.refit import Refitter
 
     return Refitter(
-        database(settings), settings.data_dir / "judge.npz", settings.model.balance, settings.index.kind == "exact"
+        database(settings),
+        settings.data_dir / "judge.npz",
+        settings.model.balance,
+        settings.index.kind == "exact",
+        settings.model.trust,
     )
 
 
@@ -191,6 +196,7 @@ def explainer_of(settings: Settings, mailbox: str = "") -> Explainer:
     """
     from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
     from helpdesk_daemon.adapters.index_exact import ExactIndex
+    from helpdesk_daemon.adapters.language import language_of
     from helpdesk_daemon.stages.classify import Bench, matrix, votes_only
     from helpdesk_daemon.stages.explain import Explainer
 
@@ -199,7 +205,7 @@ def explainer_of(settings: Settings, mailbox: str = "") -> Explainer:
     signer = load_signer(settings.data_dir) if keys.exists() else Signer((secrets.token_bytes(32),))
     desks = desks_of(settings, routings, signer)
     folder = model_folder(settings)
-    ensure_model(folder)
+    ensure_model(folder, model_of(settings))
     embedder = OpenVinoEmbedder(folder, settings.model.threads)
     bench = Bench(embedder, ExactIndex())
     examples, kept = _examples(settings)
@@ -211,21 +217,19 @@ def explainer_of(settings: Settings, mailbox: str = "") -> Explainer:
     maker = refitter_of(settings)
     judge = maker.load(embedder.name) if maker else None
     judge = judge or votes_only(
-        examples, vectors, settings.model.balance, len(examples), settings.index.kind == "exact"
+        examples, vectors, settings.model.balance, len(examples), settings.index.kind == "exact", settings.model.trust
     )
-    bench.install(examples, vectors, judge)
-    return Explainer(desks, bench, mailbox)
+    bench.install(examples, vectors, replace(judge, trust=settings.model.trust))
+    return Explainer(desks, bench, mailbox, language_of)
 
 
 def _examples(settings: Settings) -> tuple[list[Example], dict[int, bytes]]:
     """The labelled examples and the vectors kept for them."""
-    from helpdesk_daemon.adapters.embedder import MODEL_NAME
-
     if database(settings).exists():
         store = Examples(open_engine(database(settings), readonly=True), SystemClock())
         if found := store.active():
-            return found, store.vectors(MODEL_NAME)
+            return found, store.vectors(model_of(settings).key)
     shipped_ones = [Example(n, text, category, "seed") for n, (text, category) in enumerate(starter_rows(), 1)]
     known = starter_vectors.kept(model_folder(settings))
-    vectors = {e.id: known.of(e.text) for e in shipped_ones} if known.model == MODEL_NAME else {}
+    vectors = {e.id: known.of(e.text) for e in shipped_ones} if known.model == model_of(settings).key else {}
     return shipped_ones, {number: vector for number, vector in vectors.items() if vector}

@@ -91,6 +91,19 @@ def test_old_texts_go_and_who_wrote_when_stays(db: Database) -> None:
     assert row == {"sender": "zoe@customer.example", "subject": "Invoice 1", "text": "", "new_text": ""}
 
 
+def test_texts_that_nobody_labelled_go_with_the_bodies(db: Database) -> None:
+    db.open_ticket(1)
+    db.write("delete from examples")
+    for source in ("confirmation", "correction"):
+        db.write(
+            "insert into examples (text, category, source, ticket, actor, active, created_at, digest, model) values "
+            "(:source, 'Bug', :source, '', '', 1, '2026-01-01T00:00:00.000Z', :source, '')", source=source,
+        )  # fmt: skip
+    db.clock.turn(days=31)
+    assert sweep(db, "bodies") == {"bodies": 2}
+    assert db.rows("select source from examples") == [{"source": "correction"}]
+
+
 def test_attachments_go_and_the_mail_stays(db: Database) -> None:
     made = EmailMessage()
     made.set_content("See the scan.\n")
@@ -141,7 +154,7 @@ def test_everything_at_once_and_nothing_by_default(db: Database) -> None:
 
 
 @pytest.mark.parametrize(("what", "indexes"), [
-    ("raw", {"arrivals_raw", "outbox_mime"}), ("bodies", {"messages_text"}),
+    ("raw", {"arrivals_raw", "outbox_mime"}), ("bodies", {"messages_text", "examples_confirmed"}),
     ("attachments", {"arrivals_raw", "outbox_mime"}),
 ])  # fmt: skip
 def test_a_look_reads_only_what_there_is_to_forget(db: Database, what: str, indexes: set[str]) -> None:

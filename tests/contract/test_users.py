@@ -19,9 +19,11 @@ ADA, BEN = "ada@helpdesk.example", "ben@helpdesk.example"
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Argon2 at its least cost; how dear it is as shipped is another test's."""
     monkeypatch.setattr(passwords, "_hasher", type(passwords._hasher)(time_cost=1, memory_cost=8, parallelism=1))
+    passwords.nobodys.cache_clear()
+    yield
     passwords.nobodys.cache_clear()
 
 

@@ -17,6 +17,7 @@ class HashEmbedder:
     """An embedder without meaning and without cost: equal texts, equal vectors. Can be switched off."""
 
     name = "hash"
+    languages: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.down = False

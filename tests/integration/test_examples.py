@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from helpdesk_daemon.cli.main import cli
 from helpdesk_daemon.errors import ConfigError, Refused, TransientError
 from helpdesk_daemon.ports import Label
 from tests.harness.world import rows, write_settings
-from tests.integration.conftest import once
+from tests.integration.conftest import daemon, once
 from tests.integration.test_learning import Desk, WordEmbedder, tickets
 
 CLOCK = SystemClock()
@@ -197,3 +199,94 @@ def _database(settings: Path) -> Path:
     """The database of a daemon that ran once, with the shipped examples."""
     once(settings)
     return settings.parent / "data" / "helpdesk.db"
+
+
+def test_what_was_closed_without_a_word_counts_less_than_a_label(desk: Desk) -> None:
+    with transaction(desk.engine) as connection:
+        for number, (category, source) in enumerate([("Billing", "confirmation"), ("Account", "import")]):
+            connection.exec_driver_sql(
+                "insert into examples (text, category, source, created_at, digest, model, ticket, actor, active) "
+                "values (?, ?, ?, '2026-01-01T00:00:00.000Z', ?, '', '', '', 1)",
+                (f"password login {'email' if number else 'invoice'}", category, source, str(number)),
+            )
+    text = "password login email invoice"
+    even = desk.vote(text)
+    assert dict(even.shares) == pytest.approx({"Account": 0.5, "Billing": 0.5}, abs=0.1)
+    assert desk.classifier._bench.judge is not None
+    desk.classifier._bench.judge = replace(desk.classifier._bench.judge, trust=0.25)
+    assert dict(desk.vote(text).shares)["Billing"] == pytest.approx(0.2, abs=0.06)
+
+
+def opened(folder: Path, weight: float) -> tuple[Path, str]:
+    """A daemon's settings, and the ticket that a clear mail about money became."""
+    (folder / "inbox" / "new").mkdir(parents=True)
+    (folder / "inbox" / "new" / "1.mail").write_text(
+        "From: Ada <ada@customer.example>\nTo: support@helpdesk.example\nMessage-ID: <1@customer.example>\n"
+        "Subject: Charged twice\n\nMy card was charged twice for the March invoice. Please refund one payment.\n"
+    )
+    model = f"[model]\nsecond_opinions = false\nconfirmation_weight = {weight}\n"
+    settings = write_settings(folder, f"maildir:{folder}/inbox", 1, more=model)
+    text = settings.read_text()
+    settings.write_text(re.sub(r'url = "smtp://.*"', f'url = "maildir:{folder}/out"', text))
+    with daemon(settings, real_model=True) as (app, runner):
+        runner.run(app.once())
+    (ticket,) = rows(folder, "select id, category, needs_review from tickets")
+    assert (ticket["category"], ticket["needs_review"]) == ("Billing", 0)
+    return settings, ticket["id"]
+
+
+def learnt(folder: Path) -> list[dict[str, Any]]:
+    return rows(folder, "select category, source, ticket, active from examples where source <> 'seed' order by id")
+
+
+def order(settings: Path, *words: str) -> None:
+    done = CliRunner().invoke(cli, ["--settings", str(settings), *words], standalone_mode=False)
+    if done.exception:
+        raise done.exception
+
+
+def test_closing_confirms_a_category_only_where_that_is_wanted(tmp_path: Path) -> None:
+    settings, ticket = opened(tmp_path, 0.5)
+    order(settings, "tickets", "close", ticket)
+    confirmed = {"category": "Billing", "source": "confirmation", "ticket": ticket, "active": 1}
+    assert learnt(tmp_path) == [confirmed]
+    assert rows(tmp_path, "select ticket from audit_log where event = 'example.confirmed'") == [{"ticket": ticket}]
+    order(settings, "tickets", "reopen", ticket)
+    order(settings, "tickets", "close", ticket)
+    assert learnt(tmp_path) == [confirmed], "once is enough"
+    order(settings, "examples", "withdraw", "--source", "confirmation")
+    order(settings, "tickets", "reopen", ticket)
+    order(settings, "tickets", "close", ticket)
+    assert learnt(tmp_path) == [confirmed | {"active": 0}], "closing does not undo a withdrawal"
+    order(settings, "tickets", "correct", ticket, "Account")
+    assert learnt(tmp_path) == [{"category": "Account", "source": "correction", "ticket": ticket, "active": 1}]
+    order(settings, "tickets", "reopen", ticket)
+    order(settings, "tickets", "close", ticket)
+    assert [e["source"] for e in learnt(tmp_path)] == ["correction"], "what a person said is no silence"
+
+
+def test_by_default_closing_teaches_nothing(tmp_path: Path) -> None:
+    settings, ticket = opened(tmp_path, 0.0)
+    order(settings, "tickets", "close", ticket)
+    assert learnt(tmp_path) == []
+
+
+def test_a_ticket_in_triage_or_set_by_a_rule_confirms_nothing(tmp_path: Path) -> None:
+    settings, ticket = opened(tmp_path, 1.0)
+    engine = open_engine(tmp_path / "data" / "helpdesk.db")
+    for spoil, mend in (
+        ("update tickets set needs_review = 1", "update tickets set needs_review = 0"),
+        ("update decisions set needs_review = 1", "update decisions set needs_review = 0"),
+        ("""update decisions set set_by = '{"category": "a rule"}'""", "update decisions set set_by = '{}'"),
+        ("update decisions set category = 'Bug'", "update decisions set category = 'Billing'"),
+    ):
+        with transaction(engine) as connection:
+            connection.exec_driver_sql(spoil)
+        order(settings, "tickets", "close", ticket)
+        assert learnt(tmp_path) == [], spoil
+        order(settings, "tickets", "reopen", ticket)
+        with transaction(engine) as connection:
+            connection.exec_driver_sql(mend)
+    order(settings, "tickets", "close", ticket)
+    assert [e["source"] for e in learnt(tmp_path)] == ["confirmation"]
+    engine.dispose()

@@ -33,6 +33,7 @@ class WordEmbedder:
     """A double whose vectors mean something: a place for each word, seen once."""
 
     name = "words"
+    languages: tuple[str, ...] = ()
 
     def embed(self, texts: list[str]) -> Vectors:
         rows = np.full((len(texts), 64), 0.05, dtype=np.float32)
@@ -137,3 +138,16 @@ def test_a_damaged_file_costs_the_second_opinions_only(desk: Desk) -> None:
     with pytest.raises(ValueError, match="damaged"):
         load_judge(desk.file, "words")
     assert desk.vote("invoice refund").category == "Billing"
+
+
+def test_fifty_labels_make_a_judge_without_second_opinions_anew(desk: Desk) -> None:
+    desk.examples.add(tickets(600, 1), "seed")
+    before = desk.vote("invoice refund").standing
+    desk.examples.add(tickets(640, 3)[:40], "import")
+    assert desk.vote("invoice refund").standing is before, "a few change nothing but the examples"
+    desk.examples.add(tickets(640, 3)[40:70], "import")
+    after = desk.vote("invoice refund").standing
+    assert after is not None
+    assert before is not None
+    assert after.version == f"votes@{desk.examples.revision().latest}"
+    assert len(after.curve.right) <= 70 < len(before.curve.right)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from helpdesk_daemon.triage.confidence import fit_calibrator
 from helpdesk_daemon.triage.decide import doubt_of
 from helpdesk_daemon.triage.heads import Heads, MeaningHead, WordsHead, ngrams
-from helpdesk_daemon.triage.judge import Judge, fit
+from helpdesk_daemon.triage.judge import Judge, fit, measure_in
 from helpdesk_daemon.triage.nearest import Vectors, centre_of, centred, nearest
 from helpdesk_daemon.triage.pool import fit_weights, pooled
 from helpdesk_daemon.triage.threshold import Curve, chance_agrees, curve_of, wilson_lower
@@ -174,7 +174,15 @@ def test_only_what_was_labelled_here_is_held_out_once_there_is_enough() -> None:
     own = np.arange(800) >= 400
     judge = fit(vectors, [*shipped, *labels[400:]], own=own)
     assert len(judge.standing.curve.right) <= 400
-    assert len(fit(vectors, labels, own=np.arange(800) >= 650).standing.curve.right) > 700
+    some = fit(vectors, [*shipped, *labels[400:]], own=np.arange(800) >= 700)
+    assert len(some.standing.curve.right) <= 100, "the threshold is that of this house's own labels"
+    assert len(fit(vectors, labels, own=np.arange(800) >= 760).standing.curve.right) > 700, "40 are too few"
+
+
+def test_corrections_alone_are_no_measure() -> None:
+    assert not measure_in(["seed"] * 300 + ["correction"] * 300).any()
+    assert measure_in(["seed"] * 3 + ["correction"] * 2 + ["confirmation"] * 50).tolist() == [False] * 3 + [True] * 52
+    assert not measure_in(["import"] * 49).any()
 
 
 def stubborn() -> Heads:

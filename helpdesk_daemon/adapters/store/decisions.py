@@ -212,7 +212,7 @@ class Decisions:
             (outbox, [outbox_row(mail, o.arrival or None, now) for o in outcomes for mail in o.outgoing]),
         ):
             insert_rows(connection, table, rows)
-        learned = [learn(connection, o.label, now) for o in outcomes if o.label]
+        learned = [line for o in outcomes if o.label and (line := learn(connection, o.label, now))]
         note(connection, outcomes, now)
         note_verdicts(connection, outcomes, now)
         audit.append(connection, [line for o in outcomes for line in o.audit] + learned, now)
@@ -305,5 +305,5 @@ def _decision_row(o: Outcome, now: Any) -> dict[str, Any]:
         "tags": json.dumps(d.tags), "rule": d.rule, "set_by": json.dumps(dict(d.set_by)),
         "neighbours": json.dumps(neighbours), "model": d.model, "judge": d.judge,
         "views": json.dumps([{"view": v.name, "category": v.category, "share": round(v.share, 4)} for v in d.views]),
-        "rules_version": d.rules_version,
+        "rules_version": d.rules_version, "language": d.basis.language if d.basis else "",
     }  # fmt: skip

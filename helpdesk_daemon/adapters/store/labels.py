@@ -1,19 +1,51 @@
-"""People's corrections become labelled examples, in the transaction that corrects the ticket."""
+"""People's corrections become labelled examples, in the transaction that corrects the ticket; so does, where that is
+wanted, the category under which a ticket was closed.
+"""  # noqa: D205
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
 from helpdesk_daemon.adapters.store.examples import digest_of
-from helpdesk_daemon.adapters.store.schema import examples
+from helpdesk_daemon.adapters.store.schema import decisions, examples
 from helpdesk_daemon.ports import Audit, Label
+from helpdesk_daemon.triage.vote import UNSAID
 
 SOURCE = "correction"
+DAEMON = "daemon"
 
 
-def learn(connection: Connection, label: Label, now: datetime) -> Audit:
+def learn(connection: Connection, label: Label, now: datetime) -> Audit | None:
+    """Keep an example.
+
+    Returns:
+        The line for the audit log; None where nothing was learnt.
+    """
+    return _corrected(connection, label, now) if label.said else _confirmed(connection, label, now)
+
+
+def _confirmed(connection: Connection, label: Label, now: datetime) -> Audit | None:
+    """Keep what nobody contradicted, where the classifier alone decided; it never replaces another label."""
+    latest = select(decisions).where(decisions.c.ticket == label.ticket).order_by(decisions.c.id.desc()).limit(1)
+    decided = connection.execute(latest).first()
+    if decided is None or decided.actor != DAEMON or decided.needs_review or "category" in json.loads(decided.set_by):
+        return None
+    known = select(examples.c.id).where(examples.c.text == label.text).limit(1)
+    if decided.category != label.category or connection.execute(known).first():
+        return None
+    kept = connection.execute(
+        insert(examples).values(
+            text=label.text, category=label.category, source=UNSAID, ticket=label.ticket, actor=label.actor,
+            created_at=now, digest=digest_of(label.category, label.text),
+        )
+    ).lastrowid  # fmt: skip
+    return Audit("example.confirmed", {"example": kept, "category": label.category}, label.ticket, label.actor)
+
+
+def _corrected(connection: Connection, label: Label, now: datetime) -> Audit:
     """Keep an example; it wins over every other label of the same text.
 
     Returns:

@@ -16,10 +16,11 @@ from sqlalchemy.dialects.sqlite import insert
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.arrivals import pack, unpack
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, messages, outbox, retention
+from helpdesk_daemon.adapters.store.schema import arrivals, examples, messages, outbox, retention
 from helpdesk_daemon.adapters.store.schema_watching import sightings
 from helpdesk_daemon.mail.lighten import lighten
 from helpdesk_daemon.ports import Audit, Clock
+from helpdesk_daemon.triage.vote import UNSAID
 
 # States with something appended: the planner would else walk all rows of a state, which is most of the table.
 SETTLED = (arrivals.c.state + "").in_(("ticket", "reply", "ignored"))  # quarantined mail may still be retried
@@ -60,6 +61,15 @@ def _bodies(connection: Connection, before: datetime, limit: int) -> int:
 def _sightings(connection: Connection, before: datetime, limit: int) -> int:
     old = select(sightings.c.id).where(sightings.c.at < before).order_by(sightings.c.at).limit(limit)
     return connection.execute(delete(sightings).where(sightings.c.id.in_(old.scalar_subquery()))).rowcount
+
+
+def _forget_bodies(connection: Connection, before: datetime, limit: int) -> int:
+    """Texts of mails, and with them those that nobody labelled but that were learnt from closed tickets."""
+    mine = examples.c.source == UNSAID, examples.c.created_at < before
+    wanted = select(examples.c.id).where(*mine).order_by(examples.c.created_at).limit(limit)
+    if ids := list(connection.execute(wanted).scalars()):
+        connection.execute(delete(examples).where(examples.c.id.in_(ids)))
+    return len(ids) or _bodies(connection, before, limit)
 
 
 def _empty(
@@ -105,5 +115,5 @@ def _lighten(
 
 
 STEPS: Mapping[str, Callable[[Connection, datetime, int], int]] = {
-    "attachments": _attachments, "raw": _raw, "bodies": _bodies, "audit": audit.cut_before,
+    "attachments": _attachments, "raw": _raw, "bodies": _forget_bodies, "audit": audit.cut_before,
 }  # fmt: skip

@@ -204,6 +204,7 @@ decisions = Table(
     Column("judge", Text, nullable=False, default="", server_default=""),
     Column("views", Text, nullable=False, default="[]", server_default="[]"),
     Column("rules_version", String(64), nullable=False),
+    Column("language", String(8), nullable=False, default="", server_default=""),
     Index("decisions_ticket", "ticket"),
     Index("decisions_confidence", "confidence", "ticket", sqlite_where=text(BY_DAEMON),
           postgresql_where=text(BY_DAEMON)),
@@ -229,6 +230,7 @@ rule_versions = Table(
     metadata,
     Column("version", String(64), primary_key=True),
     Column("at", Moment, nullable=False),
+    Column("file", Text, nullable=False),
     Column("text", Text, nullable=False),
 )
 
@@ -280,7 +282,9 @@ examples = Table(
     Column("batch", Integer, nullable=False, default=0, server_default="0"),
     Column("withdrawal", Integer, nullable=False, default=0, server_default="0"),
     Index("examples_changed", "changed"),
-)
+    Index("examples_confirmed", "created_at", sqlite_where=text("source = 'confirmation'"),
+          postgresql_where=text("source = 'confirmation'")),
+)  # fmt: skip
 
 example_imports = Table(
     "example_imports",

@@ -1,4 +1,6 @@
-"""Examples know by which import they came and which withdrawal took them; imports know how far they got."""
+"""Examples know by which import they came and which withdrawal took them; imports know how far they got;
+decisions know the language of the mail.
+"""  # noqa: D205
 
 from __future__ import annotations
 
@@ -13,6 +15,8 @@ def upgrade() -> None:
     """Add the columns and the table."""
     op.add_column("examples", sa.Column("batch", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("examples", sa.Column("withdrawal", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("decisions", sa.Column("language", sa.String(8), nullable=False, server_default=""))
+    op.create_index("examples_confirmed", "examples", ["created_at"], sqlite_where=sa.text("source = 'confirmation'"))
     op.create_table(
         "example_imports",
         sa.Column("id", sa.Integer(), primary_key=True, autoincrement=True),
