@@ -74,7 +74,6 @@ def upgrade() -> None:
         ("tickets_unanswered", "tickets", ["due_at", "department", "id"],
          "first_answer_at is null and state || '' in ('new', 'open')"),
         ("decisions_confidence", "decisions", ["confidence", "ticket"], "actor = 'daemon'"),
-        ("sla_response", "sla", ["response", "ticket"], "response in ('kept', 'missed')"),
     ):  # fmt: skip
         where = sa.text(rows)
         op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
