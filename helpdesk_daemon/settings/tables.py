@@ -154,7 +154,7 @@ class DigestTable(Table):
     at: str = Field(default="07:00", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")
     """Local time of day; empty: no digest."""
     zone: str = "UTC"
-    """Of that time and of the days it counts (IANA name)."""
+    """Of that time, and of the days that digest and dashboard count (IANA name)."""
     to: list[Email] = Field(default_factory=list)
     """Who gets it; empty: `operator`."""
     monthly: bool = True
