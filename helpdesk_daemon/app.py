@@ -31,6 +31,7 @@ from helpdesk_daemon.adapters.store.outbox import Outbox
 from helpdesk_daemon.adapters.store.retention import Retention
 from helpdesk_daemon.adapters.store.rule_versions import keep_rules
 from helpdesk_daemon.adapters.store.sla import Sla as SlaOnDatabase
+from helpdesk_daemon.adapters.store.watching import Watching
 from helpdesk_daemon.adapters.systemd import Notify, notifier, watchdog_seconds
 from helpdesk_daemon.conditions import RULES, look_for_trouble
 from helpdesk_daemon.errors import ConfigError, HelpdeskError, SignInError, StoreError, TransientError, Unreachable
@@ -57,6 +58,7 @@ from helpdesk_daemon.stages.deliver import Deliver
 from helpdesk_daemon.stages.digest import Digest
 from helpdesk_daemon.stages.ingest import Ingest
 from helpdesk_daemon.stages.keep_index import KeepIndex
+from helpdesk_daemon.stages.observe import Observe
 from helpdesk_daemon.stages.pulse import BEAT, Pulse
 from helpdesk_daemon.stages.reload import Reload
 from helpdesk_daemon.stages.retain import Retain
@@ -75,7 +77,8 @@ from helpdesk_daemon.wiring.accounts import (
 from helpdesk_daemon.wiring.desks import desks_of, routings_of, rules_files
 from helpdesk_daemon.wiring.pages import web_of
 from helpdesk_daemon.wiring.places import database, model_folder, open_store
-from helpdesk_daemon.wiring.voting import index_of, refitter_of, seed
+from helpdesk_daemon.wiring.rules import last_good
+from helpdesk_daemon.wiring.voting import index_of, refitter_of, seed, sense_of
 
 REFIT_SECONDS = 300.0  # between looks whether the second opinions are out of date
 
@@ -120,12 +123,13 @@ class App:
     def __init__(self, settings: Settings, parts: Parts | None = None, serves: bool = False) -> None:
         parts = parts or Parts()
         self.settings, self.clock = settings, parts.clock
-        routings = routings_of(settings)
+        routings = self._routings(serves)
         for table in settings.accounts:
             table.read_all()  # an unreadable secret is found now, not at three in the morning
         settings.index.read()
         webhook = webhook_of(settings)
         self.engine = open_store(settings)
+        routings = routings or last_good(settings, self.engine)
         self._lock = StageLock(settings.data_dir)
         self._lock.acquire()
         self.signer = load_signer(settings.data_dir)
@@ -165,8 +169,12 @@ class App:
             self.db, self._outgoing,
         )  # fmt: skip
         self.digest = Digest(
-            digest_plan_of(settings), Digests(self.engine, self.clock), lambda: self.desks.first, self.clock, self.db,
+            digest_plan_of(settings), Digests(self.engine, self.clock, settings.watching.closed_weight),
+            lambda: self.desks.first, self.clock, self.db,
             self._outgoing,
+        )  # fmt: skip
+        self.observe = Observe(
+            Watching(self.engine, self.clock), sense_of(settings), self.clock, self.db, self.work
         )  # fmt: skip
         self.reload = self._reload()
         self.notify = parts.notify or notifier()
@@ -209,12 +217,24 @@ class App:
                 stages.append(Copies(folder, store, self.clock, lane, self.db, parts.reached))
         return stages
 
+    def _routings(self, serves: bool) -> dict[str, Routing]:
+        """The rules of every mailbox; none where they are not sound and `run` goes on with those last in use."""
+        try:
+            return routings_of(self.settings)
+        except ConfigError as error:
+            if not (serves and database(self.settings).exists()):
+                raise
+            get("app").error("rules.refused", error=str(error))
+            return {}
+
     def _reload(self) -> Reload:
         """What follows the files with rules; the text of those in use is kept first."""
 
         def use(mailboxes: Sequence[str], routing: Routing) -> None:
             self.desks = self.desks.ruled(mailboxes, routing)
 
+        files = Lane("rules")
+        self.lanes.append(files)
         sources = []
         for file, names in rules_files(self.settings).items():
             routing = self.desks.of(names[0]).routing
@@ -222,7 +242,7 @@ class App:
             sources.append(RulesSource(file, names, self.settings.polled, routing.version))
         return Reload(
             sources, partial(keep_rules, self.engine, self.clock), lambda name: self.desks.of(name).routing.version,
-            use, self.db, self.work,
+            use, self.db, files,
         )  # fmt: skip
 
     def _typed(self) -> None:
@@ -287,6 +307,7 @@ class App:
 
     async def _tell(self) -> None:
         """Look for trouble when all else is done, and send the mails that this brings, where mail can be sent."""
+        await self.observe.look()
         await self.watch.look()
         await self.digest.look()
         for deliver in self.delivers:
@@ -309,10 +330,11 @@ class App:
         if self.settings.health.port:
             await self.health.listen(self.settings.health.host, self.settings.health.port)
         stages: list[
-            Ingest | Decide | Deliver | Copies | Sla | Watch | Digest | Retain | KeepIndex | Pulse | Reload | Web
+            Ingest | Decide | Deliver | Copies | Sla | Observe | Watch | Digest | Retain | KeepIndex | Pulse | Reload
+            | Web
         ] = [
-            *self.ingests, self.decide, *self.delivers, *self.copies, self.sla, self.watch, self.digest, self.retain,
-            *self.keepers, *self.web, self.pulse, self.reload,
+            *self.ingests, self.decide, *self.delivers, *self.copies, self.sla, self.observe, self.watch, self.digest,
+            self.retain, *self.keepers, *self.web, self.pulse, self.reload,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         preparing = loop.create_task(self._prepare(), name="prepare")
@@ -376,6 +398,7 @@ class App:
         scheduler.add_job(self.decide.wake, "interval", seconds=30, id="decide")
         scheduler.add_job(self.sla.wake, "interval", seconds=30, id="sla")
         scheduler.add_job(self.digest.wake, "interval", seconds=60, id="digest")
+        scheduler.add_job(self.observe.wake, "interval", seconds=self.settings.alerts.look_seconds, id="observe")
         scheduler.add_job(self.watch.wake, "interval", seconds=self.settings.alerts.look_seconds, id="watch")
         scheduler.add_job(self.retain.wake, "interval", hours=1, id="retain")
         scheduler.start()

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from helpdesk_daemon.adapters.store import health, index_ledger
+from helpdesk_daemon.adapters.store import alarms, health, index_ledger
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import arrivals, outbox
 from helpdesk_daemon.errors import StoreError, TransientError
@@ -180,6 +180,11 @@ def _disk(look: Look, limit: float) -> Iterable[Seen]:
         yield "", {"free": round(free), "folder": look.settings.data_dir}
 
 
+def _crowds(kind: str) -> Measure:
+    """Tickets that resemble each other come more often than they used to."""
+    return lambda look, limit: alarms.crowding(look.connection, kind)
+
+
 CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "mailbox.silent", "silent_minutes", _silent, "Mailbox {subject} cannot be read",
@@ -251,6 +256,34 @@ CONDITIONS: tuple[Condition, ...] = (
         "disk.full", "disk_free_mb", _disk, "The disk is nearly full",
         "{free} MB are free for {folder}. When nothing is, no mail is taken.",
         "Make room on that disk.", timedelta(minutes=1),
+    ),
+    Condition(
+        "accuracy.fell", "", lambda look, limit: alarms.charts(look.connection, True), "Routing to {subject} got worse",
+        "People correct tickets of {subject} far more often than before, when about {usual} % were wrong.",
+        "See helpdesk-daemon accuracy. What people correct is learnt at once; this is over when all is as before.",
+    ),
+    Condition(
+        "calibration.drifted", "", lambda look, limit: alarms.charts(look.connection, False),
+        "Confidence can no longer be believed",
+        "Decisions are wrong more often than their confidence says, by {verdicts} verdicts of people.",
+        "See helpdesk-daemon accuracy. More labelled tickets of the present help; min_confidence in routing.toml can be"
+        " raised until then.",
+    ),
+    Condition(
+        "mail.shifted", "", lambda look, limit: alarms.shifted(look.connection),
+        "Mail is about other things than before",
+        "The categories of the latest {mails} mails are not those of before: {changes}.",
+        "See helpdesk-daemon accuracy: a release or a season explains it, or routing went wrong.",
+    ),
+    Condition(
+        "topic.new", "", _crowds("topic"), "New topic: {words}",
+        "{count} mails resemble each other and no example. Words in their subjects: {words}. Tickets: {tickets}",
+        "If they belong to a category, correct some of them, which is learnt at once; else add one to routing.toml.",
+    ),
+    Condition(
+        "tickets.burst", "", _crowds("burst"), "Many write the same: {words}",
+        "{count} tickets resemble each other and came at once. Words in their subjects: {words}. Tickets: {tickets}",
+        "Perhaps one incident behind them. Find them all: helpdesk-daemon accuracy --crowd {subject}",
     ),
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Measure the daemon end to end: Dovecot, the real model, SMTP to a light sink, all on this machine.
 
-Run by `make bench`; `make bench ARGS="--mails 2000 --json"` for more mails and one JSON object.
+Run by `make bench`; `make bench ARGS="--mails 2000 --json"` for more mails and one JSON object, `ARGS=--with-web` for
+what serving pages costs, beside many tickets.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ from helpdesk_daemon.settings import MailboxTable
 from helpdesk_daemon.triage.text import text_of
 from helpdesk_daemon.wiring.accounts import mailbox_of
 from helpdesk_daemon.wiring.places import ensure_model, prepared_model
+from scripts import web_load
 from tests.harness.dovecot import PASSWORD, USER, Dovecot
 from tests.harness.mails import mail
 from tests.harness.sink import LightSink
@@ -226,13 +228,37 @@ def measure(number: int, big_folder: int, quiet: bool) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def serving(folder: Path, server: Dovecot, port: int, mails: int) -> Iterator[Callable[[], float]]:
+    """Sink and daemon, with its pages at a port; gives what tells the daemon's processor seconds."""
+    with LightSink(folder) as sink:
+        settings = write_settings(folder, server, sink.port, mails)
+        settings.write_text(f"{settings.read_text()}[web]\nenabled = true\nport = {port}\n")
+        daemon = Daemon(settings)
+        daemon.start()
+        try:
+            for event in ("mailbox.opened", "index.loaded", "web.started"):
+                daemon.wait_for(event)
+            yield daemon.cpu
+        finally:
+            daemon.stop()
+
+
 @click.command()
+@click.option("--with-web", is_flag=True, help="What serving five pages a second costs, median of five")
+@click.option("--tickets", default=100_000, show_default=True, help="With --with-web: tickets that are there before")
+@click.option("--pairs", default=5, show_default=True, help="With --with-web: measurements with and without")
 @click.option("--mails", default=500, show_default=True)
 @click.option("--big-folder", default=10_000, show_default=True, help="Mails in the folder polled with nothing new")
 @click.option("--json", "json_", is_flag=True, help="One JSON object")
-def main(mails: int, big_folder: int, json_: bool) -> None:
+def main(with_web: bool, tickets: int, pairs: int, mails: int, big_folder: int, json_: bool) -> None:
     """Measure and print."""
-    found = measure(mails, big_folder, json_)
+    if with_web:
+        ensure_model(prepared_model())
+        say = (lambda words: None) if json_ else (lambda words: click.echo(f"{words} …", err=True))
+        found = web_load.measure(serving, mails, pairs, tickets, say)
+    else:
+        found = measure(mails, big_folder, json_)
     if json_:
         click.echo(json.dumps(found))
         return

@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from helpdesk_daemon import __version__, metrics
 from helpdesk_daemon.adapters.store import gauges, health
+from helpdesk_daemon.adapters.store.alarms import ADVICE
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.figures import incident_rows
 from helpdesk_daemon.adapters.store.schema import iso
@@ -145,9 +146,10 @@ class Health:
         return _said(503, f"Hangs: {', '.join(stuck)}") if stuck else _said(200, "ok")
 
     async def _healthz(self) -> Answer:
-        """Whether a person is needed; 503 when something is wrong."""
+        """Whether a person is needed; 503 when something is wrong, which mail of a new kind is not."""
         found = await self._lane(self._look) | {"hanging": self._stuck()}
-        good = not (found["incidents"] or found["breaker"] or found["hanging"])
+        urgent = [incident for incident in found["incidents"] if incident["name"] not in ADVICE]
+        good = not (urgent or found["breaker"] or found["hanging"])
         body = json.dumps({"status": "ok" if good else "trouble"} | found, indent=2) + "\n"
         return 200 if good else 503, JSON, body.encode()
 

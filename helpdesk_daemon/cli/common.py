@@ -27,6 +27,8 @@ FIXED = {
     "Tracking ID": 11, "ID": 6, "Due": 16, "At": 19, "Sent": 16, "Next": 16, "Conf.": 5, "Tries": 5, "State": 9,
     "Bytes": 8, "Category": 11, "Department": 17, "Priority": 12, "Kind": 15, "Event": 24, "Actor": 12, "Mailbox": 10,
     "Since": 16, "Answer": 7, "Over": 16, "Told by": 13, "Source": 12, "Withdrawal": 10,
+    "Right": 7, "95 %": 14, "Judged": 6, "Moved": 5, "Closed": 6,
+    "At most": 7, "Tickets": 7,
 }  # fmt: skip
 READABLE = 18
 PIPED_WIDTH = 150  # characters, where no terminal says how many there are

@@ -32,6 +32,7 @@ COMMANDS = {
     "audit": "audit:audit",
     "web": "web:web",
     "tokens": "tokens:tokens",
+    "users": "users:users",
     "keys": "keys:keys",
     "erase": "erase:erase",
     "backup": "backup:backup",
@@ -40,6 +41,7 @@ COMMANDS = {
     "index": "index:index",
     "examples": "examples:examples",
     "evaluate": "evaluate:evaluate",
+    "accuracy": "accuracy:accuracy",
     "model": "model:model",
     "sign-in": "sign_in:sign_in",
 }

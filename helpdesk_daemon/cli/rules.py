@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from helpdesk_daemon.triage.replay import Comparison, Difference, Placement
 
 SHOWN = 40  # differences that the table has room for; --json has all
-DIFFERENCES = {"ticket": "Tracking ID", "at": "Since", "subject": "Subject", "was": "Went to", "now": "Would go to",
-               "rule": "By rule"}  # fmt: skip
-HITS = {"rule": "Rule", "count": "Mails", "last": "Since", "things": "What it set"}
+DIFFERENCES = {
+    "ticket": "Tracking ID", "subject": "Subject", "was": "Went to", "now": "Would go to", "rule": "By rule",
+}  # fmt: skip
+HITS = {"rule": "Rule", "count": "Mails", "last": "At", "things": "What it set"}
 VERSIONS = {"version": "Version", "at": "Since", "decisions": "Decisions"}
 DAYS = click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3650), help="Mail of so many days")
 MAILBOX = click.option("--mailbox", default="", metavar="NAME", help="Rules of this mailbox; the first when not given")
@@ -87,7 +88,7 @@ def _show_findings(path: str, findings: list[Finding]) -> None:
         click.secho("note " if note else "FAIL ", fg="yellow" if note else "red", nl=False)
         place = f"{path}:{finding.line}" if finding.line else path
         click.echo(f"{place}: {finding.kind.value}: {finding.key + ': ' if finding.key else ''}{finding.problem}")
-        if finding.quote:
+        if finding.quote and not finding.quote.startswith("["):
             click.secho(f"       {finding.quote}", dim=True)
         click.echo(f"       {finding.mend}")
 
@@ -170,7 +171,7 @@ def _told(p: Placement, what: tuple[str, ...]) -> str:
 def _show_comparison(found: Comparison, days: int) -> None:
     new = found.new
     rows = [
-        {"ticket": d.past.ticket, "at": d.past.at, "subject": d.past.mail.subject, "was": _told(d.past.was, d.what),
+        {"ticket": d.past.ticket, "subject": d.past.mail.subject, "was": _told(d.past.was, d.what),
          "now": _told(d.now, d.what), "rule": d.rule}
         for d in new[:SHOWN]
     ]  # fmt: skip

@@ -5,7 +5,7 @@ from helpdesk_daemon.ports.digest import DayCount, DepartmentCount, DigestStore,
 from helpdesk_daemon.ports.incidents import Incident, IncidentStore, Trouble, Webhook
 from helpdesk_daemon.ports.index_copy import IndexCopy
 from helpdesk_daemon.ports.mailbox import Cursor, Fetched, Mailbox, Metered, Quota
-from helpdesk_daemon.ports.meaning import Embedder, Example, JudgeMaker, Revision, VectorIndex
+from helpdesk_daemon.ports.meaning import Embedder, Example, JudgeMaker, LanguageOf, Revision, VectorIndex, unknown
 from helpdesk_daemon.ports.records import (
     Arrival,
     Audit,
@@ -17,6 +17,7 @@ from helpdesk_daemon.ports.records import (
     Outcome,
     Question,
     Sent,
+    Sighting,
     Stored,
     changed,
     difference,
@@ -50,6 +51,7 @@ __all__ = [
     "JudgeMaker",
     "Known",
     "Label",
+    "LanguageOf",
     "Mailbox",
     "Metered",
     "OutboxStore",
@@ -61,6 +63,7 @@ __all__ = [
     "Revision",
     "Sent",
     "SentFolder",
+    "Sighting",
     "SlowTicket",
     "Span",
     "Stored",
@@ -71,4 +74,5 @@ __all__ = [
     "changed",
     "difference",
     "pass_by",
+    "unknown",
 ]

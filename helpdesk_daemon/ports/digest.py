@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from helpdesk_daemon.outgoing.message import Outgoing
+from helpdesk_daemon.triage.watching.estimates import Share
 
 Span = tuple[date, datetime, datetime]  # a calendar day in the digest's zone, when it begins and when it ends
 
@@ -69,6 +70,7 @@ class Figures:
         suppressed_in_all: how many are.
         incidents: titles of incidents that were opened in that time.
         unsent: outgoing mails that need a person, by state.
+        accuracy: of routing, by what people judged within the last 90 days.
         head: number and hash of the audit log's last row; whoever keeps this mail can tell that the log was cut.
     """
 
@@ -87,6 +89,7 @@ class Figures:
     suppressed_in_all: int
     incidents: Sequence[str]
     unsent: Mapping[str, int]
+    accuracy: Share
     head: tuple[int, str]
 
     @property

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from helpdesk_daemon.triage.judge import Judge
 from helpdesk_daemon.triage.vote import Neighbour, Vectors
+
+# The language of a text: ISO 639-1 code, empty when unknown. Never fails.
+LanguageOf = Callable[[str], str]
+
+
+def unknown(text: str) -> str:
+    """The `LanguageOf` that knows none."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,21 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a new mail was like, for watching whether mail changes.
+
+    Attributes:
+        vector: its embedding as float16, little-endian.
+        scope: mean cosine to the five nearest examples.
+        usual: least scope that is usual.
+    """
+
+    vector: bytes = field(repr=False)
+    scope: float
+    usual: float
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What changes on a ticket that exists; None leaves a column as it is.
 
@@ -143,6 +158,7 @@ class Outcome:
         basis: what was known before any rule looked, where rules were asked.
         actor: who decided.
         label: an example that the decision is for later ones.
+        sighting: what the mail was like, where it was voted on.
         message: the mail as kept on its ticket.
         outgoing: mails that leave, in order.
         buckets: rate buckets after this mail, by scope.
@@ -164,6 +180,7 @@ class Outcome:
     basis: Basis | None = None
     actor: str = "daemon"
     label: Label | None = None
+    sighting: Sighting | None = None
     message: Stored | None = None
     outgoing: tuple[Outgoing, ...] = ()
     buckets: Mapping[str, Bucket] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 Row = Mapping[str, Any]  # columns of the database by name
+UNSORTED = "-"
 SCOPES = ("submit", "read", "manage")
 
 
@@ -18,13 +19,17 @@ class TicketFilter:
 
     Attributes:
         state: see `State`.
-        category: exactly.
+        category: exactly; `UNSORTED` for none.
         department: exactly.
         priority: see `Priority`.
         text: stands in the subject, the requester's address, or is the tracking ID.
         review: only those that a person should check, or only the others.
         after: created at this moment or later.
         before: created before this moment.
+        sla: `running`, `kept` or `missed`: how the promise of a first answer stands.
+        due: unanswered, and due after the first moment, where there is one, up to the second.
+        band: the daemon was confident from the first percentage up to below the second, or 100.
+        crowd: number of the crowd they belong to.
     """
 
     state: str = ""
@@ -35,6 +40,10 @@ class TicketFilter:
     review: bool | None = None
     after: datetime | None = None
     before: datetime | None = None
+    sla: str = ""
+    due: tuple[datetime | None, datetime] | None = None
+    band: tuple[int, int] | None = None
+    crowd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +157,7 @@ class Orders(Protocol):
     """What people order about one ticket; raises Refused with the reason where it cannot be done."""
 
     def __call__(self, order: str, ticket: str, actor: str, words: Sequence[str] = ()) -> None:
-        """Carry out `correct`, `close` or `reopen`."""
+        """Carry out `correct`, `reroute`, `close`, `reopen`, `forward` or `acknowledge`, the last two once more."""
 
 
 def token_digest(token: str) -> str:

@@ -30,6 +30,7 @@ from helpdesk_daemon.settings.tables import (
     LogTable,
     ModelTable,
     RetentionTable,
+    WatchingTable,
 )
 from helpdesk_daemon.settings.web import WebTable
 from helpdesk_daemon.tomlfile import complaint, load_toml
@@ -37,7 +38,7 @@ from helpdesk_daemon.tomlfile import complaint, load_toml
 __all__ = [
     "AlertsTable", "DigestTable", "Endpoint", "HealthTable", "IdentityTable", "IndexTable", "LimitsTable", "LogTable",
     "MailboxTable", "ModelTable", "OAuthTable", "RetentionTable", "ScreeningTable", "Secret", "Settings",
-    "SmtpTable", "WebTable", "load_settings",
+    "SmtpTable", "WatchingTable", "WebTable", "load_settings",
 ]  # fmt: skip
 
 PREFIX = "HELPDESK_"
@@ -75,6 +76,7 @@ class Settings(BaseSettings):
     screening: ScreeningTable = ScreeningTable()
     limits: LimitsTable = LimitsTable()
     alerts: AlertsTable = AlertsTable()
+    watching: WatchingTable = WatchingTable()
     digest: DigestTable = DigestTable()
     health: HealthTable = HealthTable()
     retention: RetentionTable = RetentionTable()

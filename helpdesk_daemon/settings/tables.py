@@ -124,6 +124,19 @@ class AlertsTable(Table):
         return [file for file in (self.webhook_url_file, self.webhook_secret_file) if file]
 
 
+class WatchingTable(Table):
+    """`[watching]`: how the daemon watches its own decisions, by what people correct, confirm and close."""
+
+    closed_weight: float = Field(default=1.0, ge=0, le=1)
+    """What a ticket counts as a right decision that a person closed without correcting it."""
+    window_days: float = Field(default=90.0, gt=0)
+    """For how long such a verdict counts for the accuracy that is shown."""
+    burst_people: int = Field(default=5, ge=0)
+    """People who write the same within an hour before it is an incident; 0 looks for none."""
+    topic_people: int = Field(default=8, ge=0)
+    """People who write of what no example knows before it is a new topic; 0 looks for none."""
+
+
 class HealthTable(Table):
     """`[health]`: a small HTTP server with /metrics, /healthz and /livez."""
 

@@ -24,15 +24,17 @@ from helpdesk_daemon.ports import (
     Clock,
     DecisionStore,
     Known,
+    LanguageOf,
     Outcome,
     Question,
     Reached,
     pass_by,
+    unknown,
 )
 from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.desks import Desks, at_desk
-from helpdesk_daemon.stages.languages import LanguageOf, reserve, unknown
+from helpdesk_daemon.stages.languages import reserve
 from helpdesk_daemon.stages.plan import absorb, opens_ticket, plan
 from helpdesk_daemon.stages.thread import claimed_tickets, orders_expected, returned_proof
 from helpdesk_daemon.triage.text import text_of

@@ -11,11 +11,11 @@ from helpdesk_daemon.mail.bounce import failed_recipients
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.mail.screen import Kind
-from helpdesk_daemon.ports import Arrival, Known, Outcome
+from helpdesk_daemon.ports import Arrival, Known, LanguageOf, Outcome, unknown
 from helpdesk_daemon.stages.case import Case
 from helpdesk_daemon.stages.classify import Bench
 from helpdesk_daemon.stages.desks import Desks, at_desk
-from helpdesk_daemon.stages.languages import LanguageOf, reserve, unknown
+from helpdesk_daemon.stages.languages import reserve
 from helpdesk_daemon.stages.plan import opens_ticket, plan
 from helpdesk_daemon.triage.text import text_of
 from helpdesk_daemon.triage.vote import Vote

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
+from helpdesk_daemon.ports import LanguageOf
 from helpdesk_daemon.triage.vote import Vote
 
-LanguageOf = Callable[[str], str]  # of a text: ISO 639-1 code, empty when unknown
 NEAREST, ENOUGH = 5, 3  # of so many nearest examples, so many must be in the mail's language
-
-
-def unknown(_: str) -> str:
-    """A `LanguageOf` that never knows."""
-    return ""
 
 
 def reserve(voted: Vote | None, language: str, spoken: Sequence[str], language_of: LanguageOf) -> Vote | None:

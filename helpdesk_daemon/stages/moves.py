@@ -10,7 +10,7 @@ from helpdesk_daemon.tickets.calendar import ALWAYS
 from helpdesk_daemon.tickets.sla import due_at
 from helpdesk_daemon.tickets.ticket import SPAM, Priority, State, Ticket
 from helpdesk_daemon.triage.decide import Decision
-from helpdesk_daemon.triage.rules import Routing, apply
+from helpdesk_daemon.triage.rules import Department, Routing, apply
 from helpdesk_daemon.triage.terms import calendar_of, terms_of
 from helpdesk_daemon.triage.text import text_of
 
@@ -93,6 +93,31 @@ def correct(moved: Moved, category: str, opening: Message, routing: Routing) -> 
     text = text_of(opening)
     label = Label(text, category, before.id, moved.actor) if text else None
     return replace(after, decision=decision, label=label)
+
+
+def reroute(moved: Moved, department: Department, confidence: float, routing: Routing) -> Moved:
+    """Give a ticket to another department; what it is about, and what was promised, stay.
+
+    Args:
+        moved: the ticket.
+        department: one of the routing's.
+        confidence: of the ticket's latest decision, 0 to 1.
+        routing: the operator's rules.
+    """
+    before = moved.ticket
+    decision = Decision(
+        before.category, confidence, False, "", department, before.priority, before.sla_hours, before.tags,
+        set_by={"department": moved.actor}, rules_version=routing.version,
+    )  # fmt: skip
+    calendar = calendar_of(routing, before.category, department.name, False)
+    detail: dict[str, object] = {"from": before.department, "to": department.name}
+    goes = department.address != before.address
+    after = _step(
+        moved, "ticket.rerouted", detail, department=department.name, address=department.address, needs_review=False,
+        due_at=due_at(before.created_at, before.sla_hours, calendar), zone=str(calendar.zone),
+        state=State.OPEN if goes and before.state == State.WAITING else before.state,
+    )  # fmt: skip
+    return replace(after, decision=decision)
 
 
 def prioritise(moved: Moved, priority: Priority, routing: Routing) -> Moved:

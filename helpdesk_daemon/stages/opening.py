@@ -10,7 +10,7 @@ from helpdesk_daemon.mail.screen import Kind
 from helpdesk_daemon.outgoing.compose import deliverable
 from helpdesk_daemon.outgoing.form import FORM, MARK
 from helpdesk_daemon.outgoing.limits import ALL_ACKNOWLEDGEMENTS, Bucket, address_scope, take
-from helpdesk_daemon.ports import Audit, Outcome
+from helpdesk_daemon.ports import Audit, Outcome, Sighting
 from helpdesk_daemon.stages.case import Case, Desk
 from helpdesk_daemon.stages.thread import mentioned
 from helpdesk_daemon.tickets.sla import due_at
@@ -61,8 +61,15 @@ def open_ticket(case: Case, voted: Vote | None) -> Outcome:
     return case.outcome(
         "ticket", screening.reason, ticket=ticket.id, opened=ticket, participants=people, decision=decision,
         message=case.stored(ticket.id, "request"), outgoing=tuple(outgoing), buckets=buckets, breaker=breaker,
-        basis=basis, audit=_decided(ticket, decision, withheld, message.language),
+        basis=basis, audit=_decided(ticket, decision, withheld, message.language), sighting=sighting(voted),
     )  # fmt: skip
+
+
+def sighting(voted: Vote | None) -> Sighting | None:
+    """What a mail was like; None where nothing was found out."""
+    if voted is None or voted.vector is None or voted.standing is None:
+        return None
+    return Sighting(voted.vector.astype("<f2").tobytes(), voted.scope, voted.standing.scope_floor)
 
 
 def taking_part(desk: Desk, people: Iterable[Address]) -> tuple[str, ...]:

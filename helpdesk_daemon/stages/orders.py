@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from helpdesk_daemon.errors import Refused
+from helpdesk_daemon.outgoing.compose import deliverable
+from helpdesk_daemon.outgoing.limits import ALL_ACKNOWLEDGEMENTS, address_scope, take
 from helpdesk_daemon.outgoing.message import Outgoing
-from helpdesk_daemon.ports import Change, Known, Outcome
+from helpdesk_daemon.ports import Audit, Change, Known, Outcome
 from helpdesk_daemon.stages import moves, story
 from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.moves import Moved
@@ -29,6 +31,67 @@ def corrected(desk: Desk, known: Known, actor: str, now: datetime, ticket_id: st
     moved = moves.correct(moves.begin(ticket, actor), names[category.casefold()], story.opening(mails), desk.routing)
     moved, outgoing = hand_over(desk, moved, mails, now)
     return [_outcome(moved, outgoing, decision=moved.decision, label=moved.label)]
+
+
+def rerouted(desk: Desk, known: Known, actor: str, now: datetime, ticket_id: str, department: str) -> list[Outcome]:
+    """Give a ticket to another department, with its conversation; its category stays.
+
+    Raises:
+        Refused: there is no such ticket or department, or it has the ticket already.
+    """
+    ticket, found = _going_on(known, ticket_id), desk.routing.departments.get(department)
+    if found is None:
+        names = ", ".join(desk.routing.departments)
+        raise Refused(f"routing.toml has no department {department!r}; it has {names}")
+    if found.name == ticket.department:
+        raise Refused(f"{ticket.id} is with {found.name} already")
+    confidence, _ = known.confidence.get(ticket.id, (0.0, ""))
+    moved = moves.reroute(moves.begin(ticket, actor), found, confidence, desk.routing)
+    moved, outgoing = hand_over(desk, moved, known.stories.get(ticket.id, []), now)
+    return [_outcome(moved, outgoing, decision=moved.decision)]
+
+
+def forwarded_again(desk: Desk, known: Known, actor: str, now: datetime, ticket_id: str) -> list[Outcome]:
+    """Send a ticket's conversation to its department once more.
+
+    Raises:
+        Refused: there is no such ticket, or it is closed.
+    """
+    ticket = _going_on(known, ticket_id)
+    if ticket.state == State.CLOSED:
+        raise Refused(f"{ticket.id} is closed: reopen it first")
+    decided = known.confidence.get(ticket.id, (0.0, "default"))
+    why = f"{actor} sent this ticket once more."
+    forward = retell(desk, ticket, known.stories.get(ticket.id, []), decided, why, now, answers=ticket.forward_id)
+    return [_sent_again(ticket, actor, forward)]
+
+
+def acknowledged_again(desk: Desk, known: Known, actor: str, now: datetime, ticket_id: str) -> list[Outcome]:
+    """Acknowledge a ticket to its customer once more, within the limits of automatic mail.
+
+    Raises:
+        Refused: there is no such ticket, it is closed, or its customer may not be written to.
+    """
+    ticket = _going_on(known, ticket_id)
+    to, limits = ticket.requester_email, desk.limits
+    if ticket.state == State.CLOSED:
+        raise Refused(f"{ticket.id} is closed: reopen it first")
+    if to in known.suppressed:
+        raise Refused(f"mail to {to} came back: release the address first")
+    if not deliverable(to) or desk.is_colleague(to):
+        raise Refused(f"{to!r} is no customer's address that can be written to")
+    scopes = {address_scope(to): limits.address, ALL_ACKNOWLEDGEMENTS: limits.total}
+    buckets, empty = take(known.buckets, scopes, now)
+    if empty:
+        raise Refused(f"the limit of automatic mail is reached ({empty.partition(':')[0]}): try again in an hour")
+    mail = desk.composer.acknowledgement(ticket, story.opening(known.stories.get(ticket.id, [])), now)
+    return [replace(_sent_again(ticket, actor, mail), buckets=buckets)]
+
+
+def _sent_again(ticket: Ticket, actor: str, mail: Outgoing) -> Outcome:
+    line = Audit("outgoing.resent", {"kind": mail.kind.value, "to": mail.recipient}, ticket.id, actor)
+    moved = moves.begin(ticket, actor)
+    return _outcome(replace(moved, audit=(line,)), (mail,))
 
 
 def closed(desk: Desk, known: Known, actor: str, now: datetime, ticket_id: str) -> list[Outcome]:

@@ -22,15 +22,15 @@ class Reload:
         version: of the rules in use at a mailbox.
         use: puts rules into use for some mailboxes.
         db: the database's thread.
-        work: a thread for reading files.
+        files: a thread for looking at files: one on a share that hangs must not hold up the mail.
     """
 
     def __init__(
         self, sources: Sequence[RulesSource], keep: KeepRules, version: Callable[[str], str],
-        use: Callable[[Sequence[str], Routing], None], db: Lane, work: Lane,
+        use: Callable[[Sequence[str], Routing], None], db: Lane, files: Lane,
     ) -> None:  # fmt: skip
         self._sources, self._keep, self._version, self._use = list(sources), keep, version, use
-        self._db, self._work = db, work
+        self._db, self._files = db, files
         self.failing: dict[str, str] = {}
         self._log = get("reload")
         self._stopping = False
@@ -43,12 +43,12 @@ class Reload:
             StoreError: the database cannot be used.
         """
         for source in self._sources:
-            if source.changed():
+            if await self._files(source.changed):
                 await self._take(source)
 
     async def _take(self, source: RulesSource) -> None:
         try:
-            routing = await self._work(source.load)
+            routing = await self._files(source.load)
             self.failing.pop(source.name, None)
             if routing is None:
                 return

@@ -81,6 +81,7 @@ class Vote:
         standing: of the judge, None where none was fitted.
         same: an example has the same text, and its label is not disputed.
         foreign: language that neither the model nor the nearest examples know; empty for none.
+        vector: the mail's embedding, shape (d,), float32, L2-normalised; None where nobody kept it.
     """
 
     category: str
@@ -93,6 +94,7 @@ class Vote:
     standing: Standing | None = None
     same: bool = False
     foreign: str = ""
+    vector: Vectors | None = field(default=None, compare=False, repr=False)
 
 
 def vote_shares(

@@ -12,7 +12,8 @@ from starlette.types import ASGIApp
 
 from helpdesk_daemon import __version__
 from helpdesk_daemon.web import api, problems
-from helpdesk_daemon.web.pages import submit, track
+from helpdesk_daemon.web.pages import dashboard, sign_in, submit, track
+from helpdesk_daemon.web.pages.admin import routers
 from helpdesk_daemon.web.safety import Safety
 from helpdesk_daemon.web.services import Services
 
@@ -44,6 +45,10 @@ def build(services: Services) -> ASGIApp:
     app.include_router(api.router)
     app.include_router(submit.router)
     app.include_router(track.router)
+    app.include_router(sign_in.router)
+    app.include_router(dashboard.router)
+    for router in routers:
+        app.include_router(router)
     app.router.routes.append(Mount("/static", Assets(directory=HERE / "static"), name="static"))
     app.add_route("/", lambda request: RedirectResponse("/submit/"), include_in_schema=False)
     _describe(app)

@@ -112,13 +112,17 @@ def check_form(request: Request, token: str) -> None:
     Raises:
         HTTPException: 403.
     """
-    origin = request.headers.get("origin")
-    foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
-    if origin and urlsplit(origin).netloc not in _hosts(request):
-        foreign = True
     nonce = request.cookies.get(FORM_COOKIE, "")
-    if foreign or not nonce or not services_of(request).signer.is_stamp(token, "form", nonce):
+    if is_foreign(request) or not nonce or not services_of(request).signer.is_stamp(token, "form", nonce):
         raise HTTPException(403, "Open the page again and send the form from there. Cookies must be allowed.")
+
+
+def is_foreign(request: Request) -> bool:
+    """Whether a browser says that another site sent this."""
+    origin = request.headers.get("origin")
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return True
+    return bool(origin) and urlsplit(origin or "").netloc not in _hosts(request)
 
 
 def _hosts(request: Request) -> set[str]:

@@ -49,16 +49,23 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": WORDS[status], "content": content} for status in statuses}
 
 
+class NotAllowed(HTTPException):
+    """Somebody is signed in, and may not do this."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(403, detail)
+
+
 def problem(
     request: Request, status: int, detail: str = "", errors: Sequence[Wrong] = (),
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None, title: str = "",
 ) -> Response:  # fmt: skip
     """A failure, in the form that who asked can read."""
-    title = WORDS.get(status) or HTTPStatus(status).phrase
+    words = WORDS.get(status) or HTTPStatus(status).phrase
     if request.url.path.startswith("/api/") and request.url.path != "/api/docs":
-        body = Problem(title=title, status=status, detail=detail, errors=list(errors))
+        body = Problem(title=words, status=status, detail=detail, errors=list(errors))
         return JSONResponse(body.model_dump(), status, dict(headers or {}), MEDIA)
-    title = "The form has expired" if status == 403 else title
+    title = title or ("The form has expired" if status == 403 else words)
     return render(request, "problem.html", {"title": title, "detail": detail}, status, headers)
 
 
@@ -77,7 +84,8 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     plain = HTTPStatus(error.status_code).phrase
     detail = "" if error.detail == plain else str(error.detail)
-    return problem(request, error.status_code, detail, headers=error.headers)
+    title = "Not for you" if isinstance(error, NotAllowed) else ""
+    return problem(request, error.status_code, detail, headers=error.headers, title=title)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -68,6 +68,7 @@ class Web:
     def stop(self) -> None:
         """End after the requests in hand, three seconds at most."""
         self._server.should_exit = True
+        self._services.live.close()
 
     async def close(self) -> None:
         """Free the address and the threads."""

@@ -16,7 +16,9 @@ from helpdesk_daemon.ports import Clock
 from helpdesk_daemon.ports.web import Kept, Orders, Row, TokenReading, Typed, WebReading, WebWriting
 from helpdesk_daemon.tickets.tracking import Party, Signer, new_tracking_id
 from helpdesk_daemon.triage.rules import Routing
+from helpdesk_daemon.web.console import Console
 from helpdesk_daemon.web.gate import Gate
+from helpdesk_daemon.web.live import Live
 
 WAIT = 5.0  # seconds that a submission waits for its decision
 LOOK = 0.05  # seconds between two looks
@@ -80,6 +82,8 @@ class Services:
         orders: what people do to tickets.
         terms: what the operator allows.
         gate: how much each caller still may.
+        console: what only people with an account reach.
+        live: the dashboard, one for all who watch it.
     """
 
     reading: WebReading
@@ -97,6 +101,8 @@ class Services:
     orders: Orders
     terms: Terms
     gate: Gate
+    console: Console
+    live: Live
 
     def address(self, mailbox: str = "") -> str:
         """Our address as customers of a mailbox know it."""
@@ -134,3 +140,5 @@ class Services:
         """End the threads."""
         self.look.close()
         self.keep.close()
+        self.console.close()
+        self.live.close()

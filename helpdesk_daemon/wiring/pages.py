@@ -14,6 +14,7 @@ from helpdesk_daemon.ports.web import Orders
 from helpdesk_daemon.settings import Settings
 from helpdesk_daemon.tickets.ticket import Ticket
 from helpdesk_daemon.tickets.tracking import Signer
+from helpdesk_daemon.wiring.console import console_of
 from helpdesk_daemon.wiring.places import database
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def orders_of(engine: Engine, clock: Clock, desks: Callable[[], Desks]) -> Order
     from helpdesk_daemon.stages import orders
 
     plans: dict[str, Callable[..., list[Outcome]]] = {
-        "correct": orders.corrected, "close": orders.closed, "reopen": orders.reopened,
+        "correct": orders.corrected, "close": orders.closed, "reopen": orders.reopened, "reroute": orders.rerouted,
+        "forward": orders.forwarded_again, "acknowledge": orders.acknowledged_again,
     }  # fmt: skip
     store = Decisions(engine, clock)
 
@@ -38,7 +40,9 @@ def orders_of(engine: Engine, clock: Clock, desks: Callable[[], Desks]) -> Order
             desk = desks().of(named.mailbox if named else "")
             return plans[order](desk, known, actor, clock.now(), ticket, *words)
 
-        store.operate(Question(0, "", (ticket,), (), (), stories=(ticket,)), planned)
+        about = store.known([Question(0, "", (ticket,), (), ())]).tickets
+        people = tuple(each.requester_email for each in about.values())
+        store.operate(Question(0, "", (ticket,), (), people, stories=(ticket,)), planned)
 
     return carry_out
 
@@ -53,10 +57,12 @@ def web_of(
         ConfigError: its address cannot be listened at.
     """
     from helpdesk_daemon.adapters.keys import load_digest_key
+    from helpdesk_daemon.adapters.store.dashboard import Dashboard
     from helpdesk_daemon.adapters.store.web import WebWrites
     from helpdesk_daemon.adapters.store.web_reading import WebReads
     from helpdesk_daemon.lanes import Lane
     from helpdesk_daemon.web.gate import Gate
+    from helpdesk_daemon.web.live import Live
     from helpdesk_daemon.web.server import Web
     from helpdesk_daemon.web.services import Services, Terms
 
@@ -64,15 +70,17 @@ def web_of(
         return desks().of(ticket.mailbox).composer.link(ticket, recipient, url, clock.now())
 
     table, first = settings.web, settings.mailbox[0].identity
-    reads = WebReads(open_engine(database(settings), readonly=True))
+    looking = open_engine(database(settings), readonly=True)
+    reads, look = WebReads(looking), Lane("web-look")
     services = Services(
         reading=reads, tokens=reads, writing=WebWrites(engine, clock, desks().first.limits.mail, link),
-        look=Lane("web-look"), keep=Lane("web-keep"), clock=clock, signer=signer,
+        look=look, keep=Lane("web-keep"), clock=clock, signer=signer,
         key=load_digest_key(settings.data_dir), routing=lambda: desks().first.routing,
         addresses={"": first.address} | {box.name: box.identity.address for box in settings.mailbox},
         name=first.name, wake=wake, orders=orders_of(engine, clock, desks),
         terms=Terms(table.base_url, table.open_submit, table.submissions_hourly, table.requests_minutely,
                     table.token_requests_minutely, int(table.attachments_mb * 1_000_000)),
-        gate=Gate(clock),
+        gate=Gate(clock), console=console_of(settings, engine, looking, clock),
+        live=Live(Dashboard(looking), look, Lane("web-count"), clock),
     )  # fmt: skip
     return Web(services, table.host, table.port, table.proxies)

@@ -8,14 +8,17 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from helpdesk_daemon.adapters.rules_file import errors_of, located, parse_routing
+from helpdesk_daemon.adapters.rules_file import errors_of, load_routing, located, parse_routing
 from helpdesk_daemon.adapters.store.past import decided_since
+from helpdesk_daemon.adapters.store.rule_versions import last_used
+from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.settings import Settings
 from helpdesk_daemon.triage.findings import Finding
 from helpdesk_daemon.triage.replay import Comparison, compare
 from helpdesk_daemon.triage.rules import Routing
 from helpdesk_daemon.triage.shadows import shadows
 from helpdesk_daemon.triage.usage import findings_of, oddities, usage_of
+from helpdesk_daemon.wiring.desks import rules_files
 
 MOST_MAILS = 50_000  # that rules are tried on
 
@@ -64,9 +67,28 @@ def compare_rules(
     return compare(decided_since(engine, since, MOST_MAILS, mailboxes, addresses), current, new)
 
 
+def last_good(settings: Settings, engine: Engine) -> dict[str, Routing]:
+    """The rules of every mailbox by its name; those last in use where what stands there now is not sound.
+
+    A machine that starts again at night must not stop the mail over what was saved in the evening and refused.
+
+    Raises:
+        ConfigError: there is nothing to go back to.
+    """
+    found: dict[str, Routing] = {}
+    for file, names in rules_files(settings).items():
+        try:
+            routing = load_routing(file, settings.polled)
+        except ConfigError:
+            text = last_used(engine, str(file))
+            if text is None:
+                raise
+            routing = parse_routing(text.encode(), str(file), settings.polled)
+        found |= dict.fromkeys(names, routing)
+    return found
+
+
 def kept_for(settings: Settings, file: Path) -> list[str]:
     """Names of the mailboxes whose rules a file holds; all of them for a file that no mailbox names."""
-    from helpdesk_daemon.wiring.desks import rules_files
-
     named = {path.resolve(): names for path, names in rules_files(settings).items()}
     return named.get(file.resolve()) or [box.name for box in settings.mailbox]

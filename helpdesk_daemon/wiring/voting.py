@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from helpdesk_daemon.adapters.refit import Refitter
     from helpdesk_daemon.adapters.tickets_csv import Tickets
     from helpdesk_daemon.stages.explain import Explainer
+    from helpdesk_daemon.stages.observe import Sense
     from helpdesk_daemon.triage.vote import Vectors
 
 
@@ -73,6 +74,14 @@ def keep_starter_vectors(folder: Path, threads: int = 0) -> bool:
     vectors = embedder.embed(texts)
     starter_vectors.keep(folder, embedder.name, texts, vectors)
     return True
+
+
+def sense_of(settings: Settings) -> Sense:
+    """How sharply the daemon watches its own decisions."""
+    from helpdesk_daemon.stages import observe
+
+    table = settings.watching
+    return observe.Sense(table.closed_weight, table.burst_people, table.topic_people)
 
 
 def index_of(settings: Settings, engine: Engine, clock: Clock) -> VectorIndex:

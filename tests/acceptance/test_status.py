@@ -22,8 +22,6 @@ from tests.harness.hook import Hook
 from tests.harness.sink import Sink
 from tests.harness.world import write_settings
 
-NOW = datetime.now(UTC).replace(microsecond=0)
-
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
@@ -31,7 +29,7 @@ def db(tmp_path: Path) -> Iterator[Database]:
     write_settings(tmp_path, "maildir:inbox", free_port())
     (tmp_path / "data").mkdir()
     database = Database(tmp_path / "data" / "helpdesk.db")
-    database.clock.at = NOW
+    database.clock.at = datetime.now(UTC).replace(microsecond=0)  # not when the tests were collected
     database.arrivals.note_poll("support", FOLDER)
     yield database
     database.engine.dispose()
@@ -56,13 +54,14 @@ def test_nothing_wrong_is_said_and_exits_with_0(tmp_path: Path, db: Database) ->
 
 
 def test_todays_numbers_are_todays(tmp_path: Path, db: Database) -> None:
-    db.clock.at = NOW - timedelta(days=2)
+    now = db.clock.at
+    db.clock.at = now - timedelta(days=2)
     db.open_ticket(1, audit=())
-    db.clock.at = NOW
+    db.clock.at = now
     db.write("update tickets set created_at = '2026-01-01T00:00:00.000Z'")
     for number in (2, 3, 4):
         db.open_ticket(number, audit=())
-    today = NOW.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    today = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     db.write("update tickets set created_at = :today where id <> 'HD-00000001'", today=today)
     db.write("update tickets set needs_review = 1 where id = 'HD-00000002'")
     db.write("update tickets set not_acknowledged = 'a list' where id in ('HD-00000002', 'HD-00000003')")
@@ -93,7 +92,8 @@ def test_what_is_wrong_now_is_said_though_nobody_was_told(tmp_path: Path, db: Da
 
 
 def test_mail_that_waits_is_counted_with_its_age(tmp_path: Path, db: Database) -> None:
-    db.clock.at = NOW - timedelta(hours=3)
+    now = db.clock.at
+    db.clock.at = now - timedelta(hours=3)
     db.open_ticket(1)
     db.arrive(2, 5)
     code, found = status(tmp_path)
@@ -140,14 +140,16 @@ def test_watching_needs_a_terminal(tmp_path: Path, db: Database) -> None:
 
 
 def test_open_incidents_are_shown_and_those_over_on_request(tmp_path: Path, db: Database) -> None:
+    now = db.clock.at
+
     def incident(subject: str, **more: Any) -> Incident:
-        return Incident(0, "model.failing", subject, f"It {subject}", "The model fails", "Mend it", NOW, **more)
+        return Incident(0, "model.failing", subject, f"It {subject}", "The model fails", "Mend it", now, **more)
 
     kept = [
-        incident("open", opened_at=NOW, mailed_at=NOW),
+        incident("open", opened_at=now, mailed_at=now),
         incident("suspected"),
-        incident("over", opened_at=NOW, gone_at=NOW, recovered_at=NOW),
-        incident("going", opened_at=NOW, gone_at=NOW),
+        incident("over", opened_at=now, gone_at=now, recovered_at=now),
+        incident("going", opened_at=now, gone_at=now),
     ]
     Incidents(db.engine, db.clock).settle(kept, [], [], [])
     code, found = status(tmp_path)

@@ -13,7 +13,7 @@ import pytest
 from helpdesk_daemon.adapters.rules_file import parse_routing
 from helpdesk_daemon.adapters.store.erase import find, remove
 from helpdesk_daemon.adapters.store.past import decided_since, hits_since
-from helpdesk_daemon.adapters.store.rule_versions import keep_rules, text_of_version, versions
+from helpdesk_daemon.adapters.store.rule_versions import keep_rules, last_used, text_of_version, versions
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.ports import Fetched, Stored
 from helpdesk_daemon.triage.decide import Basis
@@ -156,12 +156,14 @@ def test_every_text_that_was_used_is_kept_once(db: Database) -> None:
     db.clock.turn(hours=1)
     other = parse_routing(RULES + b"# more\n", "routing.toml")
     keep_rules(db.engine, db.clock, other, "routing.toml", routing.version)
+    db.clock.turn(hours=1)
+    assert last_used(db.engine, "routing.toml") == other.text
     keep_rules(db.engine, db.clock, routing, "routing.toml", other.version)
+    assert last_used(db.engine, "routing.toml") == routing.text, "used again is used last"
+    assert last_used(db.engine, "other.toml") is None
     decide(db, 1, b"From: a@x.example\r\n\r\nx\r\n", decision=replace(decision(), rules_version=other.version))
-    assert [(r["version"], r["decisions"]) for r in versions(db.engine, 9)] == [
-        (other.version, 1),
-        (routing.version, 0),
-    ]
+    made = {(r["version"], r["decisions"], r["file"]) for r in versions(db.engine, 9)}
+    assert made == {(other.version, 1, "routing.toml"), (routing.version, 0, "routing.toml")}
     assert text_of_version(db.engine, other.version[:10]) == (other.version, RULES.decode() + "# more\n")
     assert text_of_version(db.engine, "%") is None
     lines = db.one("select count(*) from audit_log where event = 'rules.loaded'")

@@ -51,6 +51,7 @@ def typed(number: int, key: str = "", request: str = "r") -> Typed:
         TicketFilter(priority="High"),
         TicketFilter(after=START),
         TicketFilter(text="invoice"),
+        TicketFilter(text="invoice", state="closed"),
         TicketFilter(review=True),
     ],
 )
@@ -63,6 +64,24 @@ def test_every_page_of_tickets_is_read_in_order_by_an_index(db: Database, wanted
     page = next(line for line in plan if "tickets" in line)
     assert "_page" in page, plan
     assert not [line for line in plan if line.startswith("SCAN decisions")], plan
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (TicketFilter(due=(None, START)), "tickets_unanswered"),
+        (TicketFilter(due=(START, START)), "tickets_unanswered"),
+        (TicketFilter(band=(80, 85)), "decisions_confidence"),
+        (TicketFilter(crowd=3), "crowd_tickets"),
+    ],
+)
+def test_lists_of_few_tickets_begin_with_them(db: Database, wanted: TicketFilter, index: str) -> None:
+    statement = page_of_tickets(wanted, None, 50).compile(
+        dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}
+    )
+    with transaction(db.engine) as connection:
+        plan = [row[3] for row in connection.execute(text(f"explain query plan {statement}"))]
+    assert [line for line in plan if index in line], plan
 
 
 def test_a_form_lies_in_the_ledger_and_needs_no_mark(db: Database, writes: WebWrites) -> None:

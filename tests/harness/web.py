@@ -75,10 +75,11 @@ async def serving(app: App) -> AsyncIterator[Site]:
 
 
 def play(
-    folder: Path, sink: Sink, scene: Callable[[Site], Awaitable[None]], web: str = WEB, real_model: bool = False
-) -> None:
+    folder: Path, sink: Sink, scene: Callable[[Site], Awaitable[None]], web: str = WEB, real_model: bool = False,
+    mailbox: str = "",
+) -> None:  # fmt: skip
     """Run a scene on a daemon that reads a Maildir and sends to a server."""
-    settings = write_settings(folder, "maildir:inbox", sink.port, more="", limits=web)
+    settings = write_settings(folder, "maildir:inbox", sink.port, mailbox, more="", limits=web)
     parts = Parts() if real_model else Parts(embedder=HashEmbedder())
     with running(load_settings(settings), parts, serves=True) as (app, runner):
 

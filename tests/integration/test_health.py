@@ -211,6 +211,7 @@ def test_a_scrape_reads_by_index_alone(tmp_path: Path) -> None:
     measured(db.engine, db.clock.now())
     assert len(asked) > len(GAUGES)
     walked = {plan for plan in asked if plan.startswith("SCAN") and "incidents_unfinished" not in plan}
+    walked -= {"SCAN crowds USING INDEX crowds_open"}  # only those that are open
     assert walked <= {"SCAN mailboxes", "SCAN breakers"}, asked  # a row a mailbox, and one for each time it opened
     db.engine.dispose()
 

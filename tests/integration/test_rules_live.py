@@ -6,7 +6,6 @@ import asyncio
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,10 +13,14 @@ from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.rules_file import load_routing
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.adapters.store.past import decided_since
+from helpdesk_daemon.app import App, Parts, running
+from helpdesk_daemon.errors import ConfigError
+from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.triage.replay import Placement
 from helpdesk_daemon.triage.rules import Routing
 from helpdesk_daemon.wiring.rules import compare_rules
 from tests.harness.brands import write_brands
+from tests.harness.fakes import HashEmbedder
 from tests.harness.mails import mail
 from tests.harness.sink import Sink
 from tests.harness.world import ROOT, check_invariants, rows, write_settings
@@ -56,7 +59,7 @@ def test_rules_edited_while_500_mails_flow(tmp_path: Path, sink: Sink) -> None:
     def alerts() -> list[str]:
         return [str(m.message["Subject"]) for m in sink.mails if m.recipient == "operator@helpdesk.example"]
 
-    async def play(app: Any) -> None:
+    async def play(app: App) -> None:
         nonlocal new
         serving = asyncio.create_task(app.run())
         for number in range(200):
@@ -95,6 +98,31 @@ def test_rules_edited_while_500_mails_flow(tmp_path: Path, sink: Sink) -> None:
     assert loaded == [{"n": 2}], "at the start, and the one edit that was sound"
     sent = [m for m in sink.mails if m.recipient != "operator@helpdesk.example"]
     check_invariants(tmp_path, 500, sent)
+
+
+def test_a_start_at_night_goes_on_with_the_rules_last_in_use(tmp_path: Path, sink: Sink) -> None:
+    settings = settings_with_rules(tmp_path, sink.port, BROKEN, UNTIL_CALM)
+    parts = Parts(embedder=HashEmbedder())
+    with pytest.raises(ConfigError), running(load_settings(settings), parts, serves=True):
+        pass
+    assert not (tmp_path / "data").exists(), "there is nothing to go back to"
+    save(tmp_path / "routing.toml", EDITED)
+    with running(load_settings(settings), parts):
+        pass
+    save(tmp_path / "routing.toml", BROKEN)
+    with pytest.raises(ConfigError), running(load_settings(settings), parts):
+        pass  # a person is there, who can mend it
+    deliver(tmp_path / "inbox", mail(1))
+
+    async def play(app: App) -> None:
+        serving = asyncio.create_task(app.run())
+        assert await holds(lambda: any(m.recipient == "operator@helpdesk.example" for m in sink.mails))
+        assert await holds(lambda: bool(rows(tmp_path, "select 1 from tickets where tags like '%edited%'")))
+        app.stop()
+        await serving
+
+    with running(load_settings(settings), parts, serves=True) as (app, runner):
+        runner.run(asyncio.wait_for(play(app), 120))
 
 
 def test_only_the_desks_of_a_file_follow_it(tmp_path: Path, sink: Sink) -> None:
@@ -226,3 +254,16 @@ def test_what_is_predicted_is_what_then_happens(tmp_path: Path, sink: Sink) -> N
     assert any(d.now.ignored and not d.past.was.ignored for d in found.differences)
     same = compare_rules(old, old, engine, ["support"], datetime.now(UTC), 1)
     assert (same.tried, same.differences) == (found.tried, [])
+
+
+def test_a_rule_asks_for_the_language_that_was_told(tmp_path: Path, sink: Sink) -> None:
+    rule = '\n[[rule]]\nname = "german"\nwhen = { language = "de" }\nset = { tags = ["german"] }\n'
+    settings = settings_with_rules(tmp_path, sink.port, SHIPPED + rule)
+    deliver(tmp_path / "inbox", b"From: a@x.example\r\nSubject: Hilfe\r\n\r\nDer Drucker druckt nicht.\r\n")
+    deliver(tmp_path / "inbox", b"From: b@x.example\r\nSubject: Help\r\n\r\nThe printer prints nothing.\r\n")
+    with daemon(settings) as (app, runner):
+        app.decide._language_of = lambda text: "de" if "Der " in text else "en"
+        runner.run(app.once())
+    found = rows(tmp_path, "select t.tags, v.language from tickets t join arrivals a on a.ticket = t.id "
+                 "join votes v on v.arrival = a.id order by a.id")  # fmt: skip
+    assert [(row["tags"], row["language"]) for row in found] == [('["german"]', "de"), ("[]", "en")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +20,7 @@ from helpdesk_daemon.adapters.store.holding import release_breaker
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.index_ledger import IndexLedger
 from helpdesk_daemon.adapters.store.operate import retry_quarantined
+from helpdesk_daemon.adapters.store.schema import iso
 from helpdesk_daemon.adapters.webhook import HttpWebhook, signature
 from helpdesk_daemon.conditions import CONDITIONS, Condition, Look, look_for_trouble
 from helpdesk_daemon.errors import SignInError, TransientError, Unreachable
@@ -31,7 +33,7 @@ from helpdesk_daemon.stages.desks import Desks
 from helpdesk_daemon.stages.incidents import CALM
 from helpdesk_daemon.stages.watch import Watch
 from helpdesk_daemon.wiring.desks import desk_of, routing_of
-from tests.contract.rows import BOX, FOLDER, Database, ignored, ticket_id
+from tests.contract.rows import BOX, FOLDER, Database, ignored, ticket, ticket_id
 from tests.contract.tls import self_signed
 from tests.harness.dovecot import free_port
 from tests.harness.hook import Hook
@@ -128,6 +130,8 @@ def words_of(mail: Mail) -> str:
 
 
 Act = Callable[[Bench], object]
+# Scans of what does not grow: a row a mailbox, a breaker, a department; crowds that are open.
+SHORT = ("SCAN mailboxes", "SCAN breakers", "SCAN watching", "SCAN crowds USING INDEX crowds_open")
 
 
 def _outcome(bench: Bench, line: Audit, **changes: Any) -> None:
@@ -206,6 +210,33 @@ def _retry(bench: Bench) -> None:
     bench.db.decisions.commit([ignored(bench.db.decisions.claim(9)[0].id)])
 
 
+def _alarm(name: str, state: str) -> Act:
+    return lambda bench: bench.db.write(
+        "insert into watching (name, state, alarmed_at, at) values (:name, :state, :at, :at)",
+        name=name, state=state, at=iso(bench.clock.now()),
+    )  # fmt: skip
+
+
+def _calm(bench: Bench) -> None:
+    bench.db.write("update watching set alarmed_at = null")
+
+
+def _crowd(kind: str) -> Act:
+    def act(bench: Bench) -> None:
+        bench.db.write("insert into crowds (id, kind, began_at, last_at, last_sighting) values (1, :kind, :at, :at, 3)",
+                       kind=kind, at=iso(bench.clock.now()))  # fmt: skip
+        for number in (1, 2, 3):
+            made = bench.db.open_ticket(number, opened=ticket(number, subject=f"Webmail shows error {500 + number}"))
+            bench.db.write("insert into crowd_tickets (crowd, ticket) values (1, :ticket)", ticket=made.id)
+        bench.db.write("update outbox set state = 'sent'")
+
+    return act
+
+
+def _disperse(bench: Bench) -> None:
+    bench.db.write("update crowds set ended_at = :at", at=iso(bench.clock.now()))
+
+
 # By condition: what brings it about, what goes on meanwhile, what ends it, minutes until it is told, and what the
 # alert says.
 CASES: dict[str, tuple[Act, Act, Act, float, str]] = {
@@ -227,6 +258,14 @@ CASES: dict[str, tuple[Act, Act, Act, float, str]] = {
     "index.failing": (_distrust, lambda b: _copy(b).found_bad("no route"), lambda b: _copy(b).found_good(9, 1.0), 2.5,
                       "Endee is not asked: no route"),
     "disk.full": (_disk(1e12), _nothing, _disk(1), 1.5, "MB are free"),
+    "accuracy.fell": (_alarm("department:Billing Team", '{"verdicts": 200, "wrong": 20}'), _nothing, _calm, 0.5,
+                      "tickets of Billing Team far more often than before, when about 10 % were wrong"),
+    "calibration.drifted": (_alarm("calibration", '{"verdicts": 200}'), _nothing, _calm, 0.5, "by 200 verdicts"),
+    "mail.shifted": (_alarm("mix", json.dumps({"blocks": [{"Billing": 40, "Login": 10}] * 12
+                                               + [{"Billing": 10, "Login": 40}] * 4})), _nothing, _calm, 0.5,
+                     "Billing 80 % before, 20 % now"),
+    "topic.new": (_crowd("topic"), _nothing, _disperse, 0.5, "subjects: error, shows, webmail. Tickets: HD-00000001"),
+    "tickets.burst": (_crowd("burst"), _nothing, _disperse, 0.5, "helpdesk-daemon accuracy --crowd 1"),
 }  # fmt: skip
 
 
@@ -575,4 +614,4 @@ def test_a_look_reads_no_history(bench: Bench) -> None:
         with bench.db.engine.connect() as connection:
             plan = [row.detail for row in connection.exec_driver_sql(f"explain query plan {sql}", values)]
         scans = [step for step in plan if step.startswith("SCAN") and " USING INDEX incidents_" not in step]
-        assert [s for s in scans if s not in ("SCAN mailboxes", "SCAN breakers")] == [], (sql, plan)
+        assert [s for s in scans if s not in SHORT] == [], (sql, plan)

@@ -11,7 +11,15 @@ from helpdesk_daemon.errors import Refused
 from helpdesk_daemon.outgoing.message import Kind
 from helpdesk_daemon.ports import Known
 from helpdesk_daemon.stages import story
-from helpdesk_daemon.stages.orders import closed, corrected, merged, reopened
+from helpdesk_daemon.stages.orders import (
+    acknowledged_again,
+    closed,
+    corrected,
+    forwarded_again,
+    merged,
+    reopened,
+    rerouted,
+)
 from helpdesk_daemon.tickets.ticket import SPAM, State
 from tests.unit.making import CUSTOMER, NOW, TECHNICAL, TICKET_ID, mail, multipart, plain, read, ticket
 from tests.unit.test_answers import BILLING, desk, office
@@ -55,6 +63,39 @@ def test_a_closed_ticket_is_corrected_and_nobody_gets_it() -> None:
     assert (outcome.change.state, outcome.change.department) == (None, BILLING.name)
 
 
+def test_a_ticket_moves_and_teaches_nothing() -> None:
+    found = known(State.WAITING)
+    found.tickets[TICKET_ID] = replace(found.tickets[TICKET_ID], needs_review=True, category="Technical")
+    found.confidence[TICKET_ID] = (0.41, "default")
+    (outcome,) = rerouted(desk(), found, "ada@x.example", NOW, TICKET_ID, BILLING.name)
+    (forward,) = outcome.outgoing
+    assert forward.recipient == BILLING.address
+    assert "ada@x.example moved this ticket" in plain(forward.mime)
+    assert outcome.label is None
+    assert outcome.decision is not None
+    assert (outcome.decision.category, outcome.decision.confidence) == ("Technical", 0.41)
+    assert outcome.decision.set_by == {"department": "ada@x.example"}
+    assert outcome.change is not None
+    assert (outcome.change.category, outcome.change.state, outcome.change.needs_review) == (None, State.OPEN, False)
+    assert [(line.event, line.actor) for line in outcome.audit] == [("ticket.rerouted", "ada@x.example")]
+
+
+def test_mail_leaves_once_more_and_the_log_says_who_wanted_it() -> None:
+    (again,) = forwarded_again(desk(), known(), "ada@x.example", NOW, TICKET_ID)
+    (forward,) = again.outgoing
+    assert (forward.kind, forward.recipient) == (Kind.FORWARD, TECHNICAL.address)
+    assert "ada@x.example sent this ticket once more." in plain(forward.mime)
+    (again,) = acknowledged_again(desk(), known(), "ada@x.example", NOW, TICKET_ID)
+    (mail,) = again.outgoing
+    assert (mail.kind, mail.recipient, mail.sender) == (Kind.ACKNOWLEDGEMENT, CUSTOMER, "")
+    assert again.buckets, "it counts against the limits of automatic mail"
+    assert [line.event for line in again.audit] == ["outgoing.resent"]
+    spent = known()
+    spent.buckets = {scope: replace(bucket, tokens=0.0) for scope, bucket in again.buckets.items()}
+    with pytest.raises(Refused, match="limit"):
+        acknowledged_again(desk(), spent, "ada@x.example", NOW, TICKET_ID)
+
+
 def test_reopening_takes_the_mark_of_spam_away() -> None:
     (outcome,) = reopened(desk(), known(State.CLOSED, (SPAM, "vip")), "root", NOW, TICKET_ID)
     assert outcome.change is not None
@@ -91,12 +132,21 @@ def test_a_merge_into_a_closed_ticket_tells_nobody() -> None:
         (merged, (TICKET_ID, TICKET_ID), "into itself"),
         (merged, (TICKET_ID, "HD-G0NE0000"), f"merged into {OTHER}"),
         (closed, ("HD-G0NE0000",), f"merged into {OTHER}"),
+        (rerouted, (TICKET_ID, "Nobody"), "no department 'Nobody'"),
+        (rerouted, (TICKET_ID, TECHNICAL.name), "already"),
+        (forwarded_again, ("HD-C10SED00",), "is closed"),
+        (acknowledged_again, ("HD-C10SED00",), "is closed"),
+        (acknowledged_again, (TICKET_ID,), "came back"),
+        (acknowledged_again, (OTHER,), "no customer's address"),
     ],
 )
 def test_what_cannot_be_done_is_refused(order: Callable[..., object], named: tuple[str, ...], words: str) -> None:
     found = known()
     found.tickets["HD-G0NE0000"] = replace(ticket(), id="HD-G0NE0000", merged_into=OTHER)
     found.tickets["HD-C10SED00"] = replace(ticket(state=State.CLOSED), id="HD-C10SED00")
+    found.suppressed = {CUSTOMER}
+    if order is acknowledged_again and OTHER in named:
+        found.tickets[OTHER] = replace(found.tickets[OTHER], requester_email=BILLING.address)
     with pytest.raises(Refused, match=words):
         order(desk(), found, "root", NOW, *named)
 

@@ -73,6 +73,22 @@ def test_a_replayed_decision_is_the_one_that_was_made(
     assert (again.rule, again.set_by, bool(again.review_reason)) == (made.rule, made.set_by, bool(made.review_reason))
 
 
+@pytest.mark.parametrize(
+    ("basis", "least", "doubt"),
+    [
+        (Basis("Technical", 0.9, 0.8), None, True),
+        (Basis("Technical", 0.1, 0.801), None, False),
+        (Basis("Technical", 0.4, 0.0), 0.4, False),
+        (Basis("Technical", 0.399, 1.0), 0.4, True),
+        (Basis("Weather", 1.0, 1.0), None, True),
+        (Basis("", 0.0, 0.0), 0.0, True),
+        (Basis("Technical", 1.0, 1.0, "DMARC fail"), None, True),
+    ],
+)
+def test_when_there_is_doubt(basis: Basis, least: float | None, doubt: bool) -> None:
+    assert bool(basis.doubt(routing(target=0.8, least=least))) is doubt
+
+
 def past(was: Placement | None = None, mail: Written | None = None, basis: Basis | None = None) -> Past:
     basis = basis or Basis("Technical", 0.9, 0.95, mailbox="support")
     found = mail or MAIL

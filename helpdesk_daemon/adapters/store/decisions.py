@@ -30,6 +30,7 @@ from helpdesk_daemon.adapters.store.schema import (
     votes,
 )
 from helpdesk_daemon.adapters.store.stories import copies, story
+from helpdesk_daemon.adapters.store.verdicts import note as note_verdicts
 from helpdesk_daemon.outgoing.limits import Bucket, scopes_of
 from helpdesk_daemon.ports import Arrival, Clock, Known, Outcome, Question
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
@@ -213,6 +214,7 @@ class Decisions:
             insert_rows(connection, table, rows)
         learned = [line for o in outcomes if o.label and (line := learn(connection, o.label, now))]
         note(connection, outcomes, now)
+        note_verdicts(connection, outcomes, now)
         audit.append(connection, [line for o in outcomes for line in o.audit] + learned, now)
 
     def _change(self, connection: Connection, o: Outcome, now: Any) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from helpdesk_daemon.adapters.store import audit
+from helpdesk_daemon.adapters.store.accuracy import WINDOW, overall
 from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.outbox import outbox_row
@@ -52,8 +53,8 @@ review = cast(tickets.c.needs_review, Integer)
 class Digests:
     """`DigestStore` on the database."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
-        self._engine, self._clock = engine, clock
+    def __init__(self, engine: Engine, clock: Clock, weight: float = 1.0) -> None:
+        self._engine, self._clock, self._weight = engine, clock, weight
 
     def last(self) -> tuple[date, datetime] | None:
         """See `DigestStore.last`."""
@@ -89,7 +90,9 @@ class Digests:
                 corrected=_corrected(connection, since), kept=kept, missed=missed, overdue=_overdue(connection, until),
                 slowest=_slowest(connection, since, until), suppressed=_suppressed(connection, since),
                 suppressed_in_all=_suppressed_in_all(connection), incidents=_incidents(connection, since),
-                unsent=_by_state(connection, outbox, NEED_A_PERSON), head=(head.seq, head.hash) if head else (0, ""),
+                unsent=_by_state(connection, outbox, NEED_A_PERSON),
+                accuracy=overall(connection, until - WINDOW, self._weight),
+                head=(head.seq, head.hash) if head else (0, ""),
             )  # fmt: skip
 
 

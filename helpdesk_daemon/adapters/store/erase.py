@@ -30,6 +30,7 @@ from helpdesk_daemon.adapters.store.schema import (
     submissions,
     suppressions,
     tickets,
+    users,
     votes,
 )
 from helpdesk_daemon.errors import StoreError
@@ -234,7 +235,7 @@ def _remove_rows(connection: Connection, address: str, found: Found) -> None:
         _delete(connection, auto_replies.c.scope, [f"{kind}:{ticket}" for ticket in found.tickets])
     scope = func.lower(auto_replies.c.scope)
     connection.execute(delete(auto_replies).where(scope.endswith(f":{address}", autoescape=True)))
-    for column in (participants.c.email, suppressions.c.email):
+    for column in (participants.c.email, suppressions.c.email, users.c.email):
         connection.execute(delete(column.table).where(func.lower(column) == address))
 
 

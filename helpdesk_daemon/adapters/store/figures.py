@@ -22,8 +22,8 @@ def figures(engine: Engine, now: datetime) -> Row:
         breaker, due = health.open_breaker(connection), health.oldest_due(connection, now)
         return {
             "mailboxes": _rows(connection, select(mailboxes).order_by(mailboxes.c.mailbox, mailboxes.c.folder)),
-            "arrivals": _by_state(connection, arrivals, WAITING) | {"oldest": health.oldest_pending(connection)},
-            "outbox": _by_state(connection, outbox, UNSENT) | {"oldest_due": due.next_attempt_at if due else None},
+            "arrivals": by_state(connection, arrivals, WAITING) | {"oldest": health.oldest_pending(connection)},
+            "outbox": by_state(connection, outbox, UNSENT) | {"oldest_due": due.next_attempt_at if due else None},
             "breaker": {"opened_at": breaker.opened_at, "reason": breaker.reason} if breaker else None,
             "incidents": incident_rows(connection),
             "examples": _examples(connection),
@@ -35,9 +35,10 @@ def _rows(connection: Connection, wanted: Any) -> list[Row]:
     return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
-def _by_state(connection: Connection, table: Any, states: tuple[str, ...]) -> Row:
+def by_state(connection: Connection, table: Any, states: tuple[str, ...]) -> Row:
+    """How many rows of a table are in each of some states."""
     wanted = select(table.c.state, func.count()).where(table.c.state.in_(states)).group_by(table.c.state)
-    found: dict[str, int] = dict(connection.execute(wanted).tuples().all())
+    found: dict[str, int] = dict(connection.execute(wanted).all())
     return {state: found.get(state, 0) for state in states}
 
 
@@ -56,7 +57,7 @@ def incident_list(engine: Engine, limit: int, recovered: bool) -> list[Row]:
 def _examples(connection: Connection) -> Row:
     def by(column: Any) -> Row:
         counted = select(column, func.count()).where(examples.c.active).group_by(column).order_by(column)
-        return dict(connection.execute(counted).tuples().all())
+        return dict(connection.execute(counted).all())
 
     return {"by_source": by(examples.c.source), "by_model": by(examples.c.model)}
 
@@ -66,7 +67,7 @@ def _today(connection: Connection, midnight: datetime) -> Row:
     before = select(arrivals.c.id).where(arrivals.c.fetched_at < midnight).order_by(arrivals.c.id.desc()).limit(1)
     last = connection.execute(before).scalar() or 0
     ended = select(arrivals.c.state, func.count()).where(arrivals.c.id > last).group_by(arrivals.c.state)
-    by_state: dict[str, int] = dict(connection.execute(ended).tuples().all())
+    by_state: dict[str, int] = dict(connection.execute(ended).all())
     review, unanswered = cast(tickets.c.needs_review, Integer), cast(tickets.c.not_acknowledged != "", Integer)
     each = connection.execute(
         select(tickets.c.department, func.count().label("tickets"), func.sum(review), func.sum(unanswered))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,10 +12,12 @@ from sqlalchemy import Connection, Engine, Table, func, select
 from helpdesk_daemon.adapters.store import health
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import arrivals, incidents, outbox, tickets
+from helpdesk_daemon.adapters.store.schema_watching import crowds, verdicts
 from helpdesk_daemon.tickets.ticket import State
 
 UNSENT = ("pending", "sending", "deferred", "held", "failed", "ambiguous")
 UNDECIDED = ("pending", "claimed")
+JUDGED = 10_000
 UNANSWERED = (State.NEW, State.OPEN)
 UNCLOSED = (*UNANSWERED, State.WAITING)
 Sample = tuple[tuple[str, ...], float]  # values of the labels, and the figure
@@ -91,6 +94,22 @@ def _overdue(connection: Connection, now: datetime) -> Iterable[Sample]:
     yield (), float(connection.execute(select(func.count()).select_from(tickets).where(*late)).scalar_one())
 
 
+def _verdicts(connection: Connection, now: datetime) -> Iterable[Sample]:
+    newest = connection.execute(select(func.max(verdicts.c.id))).scalar() or 0
+    wanted = (
+        select(verdicts.c.department, verdicts.c.said_by, func.count())
+        .where(verdicts.c.id > newest - JUDGED, verdicts.c.needs_review.is_(False))
+        .group_by(verdicts.c.department, verdicts.c.said_by)
+    )
+    for department, said_by, count in connection.execute(wanted):
+        yield (department, said_by), float(count)
+
+
+def _crowds(connection: Connection, now: datetime) -> Iterable[Sample]:
+    found = Counter(connection.execute(select(crowds.c.kind).where(crowds.c.ended_at.is_(None))).scalars())
+    return [((kind,), float(found[kind])) for kind in ("burst", "topic")]
+
+
 GAUGES: tuple[Gauge, ...] = (
     Gauge("helpdesk_arrivals_waiting", "Mails that are not decided.", ("state",), _by_state(arrivals, UNDECIDED)),
     Gauge("helpdesk_oldest_pending_seconds", "Age of the oldest mail that is not decided; 0 for none.", (),
@@ -105,6 +124,9 @@ GAUGES: tuple[Gauge, ...] = (
     Gauge("helpdesk_incidents_open", "Open incidents.", ("name",), _incidents),
     Gauge("helpdesk_tickets", "Tickets that are not closed.", ("state",), _by_state(tickets, UNCLOSED)),
     Gauge("helpdesk_tickets_overdue", "Tickets without an answer whose due time has passed.", (), _overdue),
+    Gauge("helpdesk_verdicts", "What people said of routed tickets, the latest 10,000 they judged.",
+          ("department", "said_by"), _verdicts),
+    Gauge("helpdesk_crowds_open", "Crowds of tickets that resemble each other and are not over.", ("kind",), _crowds),
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.ports import Audit
 
-HEAD = "0019"
+HEAD = "0020"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 

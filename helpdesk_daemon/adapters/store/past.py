@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, and_, bindparam, select
 
 from helpdesk_daemon.adapters.store.arrivals import unpack
 from helpdesk_daemon.adapters.store.engine import transaction
@@ -25,6 +25,14 @@ from helpdesk_daemon.triage.replay import IGNORED, GoneError, Past, Placement
 HEAD_BYTES = 64_000  # unpacked first: nearly every head ends there
 BLANK = b" \t\r\n\x00\xef\xbb\xbf"
 BY_RULE = "rule "  # how the reason begins of what a rule ignored or kept back
+
+
+def _of_arrival(table: Table) -> ColumnElement[bool]:
+    """Rows of a table that came of an arrival; asked by ticket first, as that has an index."""
+    return and_(table.c.ticket == arrivals.c.ticket, table.c.arrival == arrivals.c.id)
+
+
+_raw_of = select(arrivals.c.raw).where(arrivals.c.id == bindparam("number"))
 
 
 class File(NamedTuple):
@@ -71,8 +79,7 @@ class StoredMail:
 
     @cached_property
     def _raw(self) -> bytes:
-        wanted = select(arrivals.c.raw).where(arrivals.c.id == self._row.arrival)
-        raw: bytes | None = self._connection.execute(wanted).scalar()
+        raw: bytes | None = self._connection.execute(_raw_of, {"number": self._row.arrival}).scalar()
         if raw is None:
             raise GoneError
         return raw
@@ -100,7 +107,6 @@ def decided_since(
         mailboxes: names of those at whose desks they were decided.
         addresses: by name of a department, where its mail goes by the rules in use.
     """
-    here = [votes.c.arrival == arrivals.c.id]
     wanted = (
         select(
             votes, arrivals.c.sender, arrivals.c.subject, arrivals.c.reason, arrivals.c.ticket,
@@ -108,14 +114,10 @@ def decided_since(
             decisions.c.sla_hours, decisions.c.needs_review, decisions.c.tags, decisions.c.rule,
             messages.c.text, messages.c.files, tickets.c.not_acknowledged,
         )
-        .join(arrivals, and_(*here))
+        .join(arrivals, arrivals.c.id == votes.c.arrival)
         .outerjoin(tickets, tickets.c.id == arrivals.c.ticket)
-        .outerjoin(
-            decisions,
-            and_(decisions.c.ticket == arrivals.c.ticket, decisions.c.arrival == arrivals.c.id,
-                 decisions.c.actor == "daemon"),
-        )
-        .outerjoin(messages, and_(messages.c.ticket == arrivals.c.ticket, messages.c.arrival == arrivals.c.id))
+        .outerjoin(decisions, _of_arrival(decisions))
+        .outerjoin(messages, _of_arrival(messages))
         .where(votes.c.at >= since, votes.c.mailbox.in_(list(mailboxes)))
         .order_by(votes.c.at.desc(), votes.c.arrival.desc())
         .limit(limit)
@@ -166,8 +168,7 @@ def hits_since(engine: Engine, since: datetime, mailboxes: Sequence[str]) -> lis
     wanted = (
         select(votes.c.at, decisions.c.set_by, arrivals.c.reason)
         .join(arrivals, arrivals.c.id == votes.c.arrival)
-        .outerjoin(decisions, and_(decisions.c.ticket == arrivals.c.ticket, decisions.c.arrival == arrivals.c.id,
-                                   decisions.c.actor == "daemon"))
+        .outerjoin(decisions, _of_arrival(decisions))
         .where(votes.c.at >= since, votes.c.mailbox.in_(list(mailboxes)))
     )  # fmt: skip
     with transaction(engine) as connection:
@@ -180,10 +181,3 @@ def hits_since(engine: Engine, since: datetime, mailboxes: Sequence[str]) -> lis
                 counts[rule] += 1
                 last[rule] = max(last.get(rule, row.at), row.at)
     return [Hits(rule, count, last[rule], dict(things[rule])) for rule, count in counts.most_common()]
-
-
-def count_since(engine: Engine, since: datetime, mailboxes: Sequence[str]) -> int:
-    """On how many mails rules decided since a moment."""
-    wanted = select(func.count()).where(votes.c.at >= since, votes.c.mailbox.in_(list(mailboxes)))
-    with transaction(engine) as connection:
-        return connection.execute(wanted.select_from(votes)).scalar_one()

@@ -17,6 +17,7 @@ from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.arrivals import pack, unpack
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import arrivals, examples, messages, outbox, retention
+from helpdesk_daemon.adapters.store.schema_watching import sightings
 from helpdesk_daemon.mail.lighten import lighten
 from helpdesk_daemon.ports import Audit, Clock
 from helpdesk_daemon.triage.vote import UNSAID
@@ -52,8 +53,14 @@ def _raw(connection: Connection, before: datetime, limit: int) -> int:
 
 
 def _bodies(connection: Connection, before: datetime, limit: int) -> int:
-    """The texts of mails on tickets; sender, subject and time stay."""
-    return _empty(connection, messages.c.at, before, limit, (messages.c.text != "",), text="", new_text="")
+    """The texts of mails on tickets, and what vectors tell of them; sender, subject and time stay."""
+    done = _empty(connection, messages.c.at, before, limit, (messages.c.text != "",), text="", new_text="")
+    return done or _sightings(connection, before, limit)
+
+
+def _sightings(connection: Connection, before: datetime, limit: int) -> int:
+    old = select(sightings.c.id).where(sightings.c.at < before).order_by(sightings.c.at).limit(limit)
+    return connection.execute(delete(sightings).where(sightings.c.id.in_(old.scalar_subquery()))).rowcount
 
 
 def _forget_bodies(connection: Connection, before: datetime, limit: int) -> int:

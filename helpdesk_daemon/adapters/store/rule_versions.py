@@ -15,7 +15,7 @@ from helpdesk_daemon.triage.rules import Routing
 
 
 def keep_rules(engine: Engine, clock: Clock, routing: Routing, file: str, before: str = "") -> None:
-    """Keep the text of rules that are about to be used; a text that is there already stays.
+    """Keep the text of rules that are about to be used, and that it is they.
 
     Args:
         engine: the database.
@@ -25,10 +25,13 @@ def keep_rules(engine: Engine, clock: Clock, routing: Routing, file: str, before
         before: digest of those that were in use until now; empty at a start.
     """
     now = clock.now()
-    row = insert(rule_versions).values(version=routing.version, text=routing.text, at=now).on_conflict_do_nothing()
+    used = {"at": now, "file": file}
+    row = insert(rule_versions).values(version=routing.version, text=routing.text, **used)
+    here = select(rule_versions.c.version).where(rule_versions.c.version == routing.version)
     with transaction(engine) as connection:
-        new = connection.execute(row).rowcount
-        if new or before:
+        known = connection.execute(here).first()
+        connection.execute(row.on_conflict_do_update(index_elements=["version"], set_=used))
+        if before or not known:
             detail = {"file": file, "version": routing.version, "before": before}
             audit.append(connection, [Audit("rules.loaded", detail)], now)
 
@@ -36,10 +39,17 @@ def keep_rules(engine: Engine, clock: Clock, routing: Routing, file: str, before
 def versions(engine: Engine, limit: int) -> list[dict[str, Any]]:
     """All versions with how many decisions they made, the latest first."""
     made = select(func.count()).where(decisions.c.rules_version == rule_versions.c.version).scalar_subquery()
-    wanted = select(rule_versions.c.version, rule_versions.c.at, made.label("decisions"))
+    wanted = select(rule_versions.c.version, rule_versions.c.at, rule_versions.c.file, made.label("decisions"))
     with transaction(engine) as connection:
         rows = connection.execute(wanted.order_by(rule_versions.c.at.desc()).limit(limit)).mappings()
         return [dict(row) for row in rows]
+
+
+def last_used(engine: Engine, file: str) -> str | None:
+    """The text of the rules that were last in use from a file; None where none ever were."""
+    wanted = select(rule_versions.c.text).where(rule_versions.c.file == file).order_by(rule_versions.c.at.desc())
+    with transaction(engine) as connection:
+        return connection.execute(wanted.limit(1)).scalar()
 
 
 def text_of_version(engine: Engine, beginning: str) -> tuple[str, str] | None:

@@ -68,6 +68,10 @@ class Words(TypeDecorator[tuple[str, ...]]):
 
 
 metadata = MetaData()
+# The state with something appended: the planner would else take `tickets_state`, and read every ticket that is open.
+UNFINISHED = "state || '' in ('new', 'open')"
+UNANSWERED = f"first_answer_at is null and {UNFINISHED}"
+BY_DAEMON = "actor = 'daemon'"
 
 arrivals = Table(
     "arrivals",
@@ -133,12 +137,21 @@ tickets = Table(
     Column("closed_at", Moment),
     Index("tickets_requester", "requester_email"),
     Index("tickets_state", "state", "due_at"),
-    Index("tickets_page", "created_at", "id"),
+    Index("tickets_page", "created_at", "id", "subject", "requester_email"),
     Index("tickets_state_page", "state", "created_at", "id"),
     Index("tickets_category_page", "category", "created_at", "id"),
     Index("tickets_department_page", "department", "created_at", "id"),
     Index("tickets_priority_page", "priority", "created_at", "id"),
-)
+    Index("tickets_unanswered", "due_at", "department", "id", sqlite_where=text(UNANSWERED),
+          postgresql_where=text(UNANSWERED)),
+    Index(
+        "tickets_review_page",
+        "created_at",
+        "id",
+        sqlite_where=text("needs_review = 1 and state <> 'closed'"),
+        postgresql_where=text("needs_review and state <> 'closed'"),
+    ),
+)  # fmt: skip
 
 participants = Table(
     "participants",
@@ -193,7 +206,9 @@ decisions = Table(
     Column("rules_version", String(64), nullable=False),
     Column("language", String(8), nullable=False, default="", server_default=""),
     Index("decisions_ticket", "ticket"),
-)
+    Index("decisions_confidence", "confidence", "ticket", sqlite_where=text(BY_DAEMON),
+          postgresql_where=text(BY_DAEMON)),
+)  # fmt: skip
 
 votes = Table(
     "votes",
@@ -215,6 +230,7 @@ rule_versions = Table(
     metadata,
     Column("version", String(64), primary_key=True),
     Column("at", Moment, nullable=False),
+    Column("file", Text, nullable=False),
     Column("text", Text, nullable=False),
 )
 
@@ -316,6 +332,17 @@ index_entries = Table(
     Column("sent_at", Moment),
 )
 
+hourly = Table(
+    "hourly",
+    metadata,
+    Column("what", String(10), primary_key=True),
+    Column("hour", String(13), primary_key=True),
+    Column("department", String(200), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("count", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 cursors = Table(
     "cursors",
     metadata,
@@ -414,6 +441,28 @@ api_tokens = Table(
     Column("created_at", Moment, nullable=False),
     Column("created_by", Text, nullable=False, default=""),
     Column("revoked_at", Moment),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("email", String(320), nullable=False, unique=True),
+    Column("role", String(10), nullable=False),
+    Column("password", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", Text, nullable=False, default=""),
+    sqlite_autoincrement=True,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("user", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Index("sessions_user", "user"),
 )
 
 submissions = Table(

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Select, exists, func, literal_column, select, text, tuple_
 
 from helpdesk_daemon.adapters.store import reading
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.figures import figures
 from helpdesk_daemon.adapters.store.schema import (
+    BY_DAEMON,
+    UNFINISHED,
     api_tokens,
     audit_detail,
     audit_log,
@@ -22,7 +24,9 @@ from helpdesk_daemon.adapters.store.schema import (
     outbox,
     tickets,
 )
-from helpdesk_daemon.ports.web import Place, Row, TicketFilter, Token
+from helpdesk_daemon.adapters.store.schema_sla import sla
+from helpdesk_daemon.adapters.store.schema_watching import crowd_tickets
+from helpdesk_daemon.ports.web import UNSORTED, Place, Row, TicketFilter, Token
 from helpdesk_daemon.tickets.tracking import read_tracking_id
 
 SEEN = ("request", "reply", "answer")  # kinds of messages that a customer wrote or got
@@ -160,16 +164,38 @@ def _bound(after: Place) -> tuple[Any, Any]:
     return literal(after.created_at, tickets.c.created_at.type), literal(after.ticket)
 
 
+def _confident(low: int, high: int) -> Select[Any]:
+    """Tickets that the daemon decided on with a confidence in per cent."""
+    sure = decisions.c.confidence
+    upper = sure <= 1.0 if high >= 100 else sure < high / 100
+    return select(decisions.c.ticket).where(text(BY_DAEMON), sure >= low / 100, upper)
+
+
 def _conditions(wanted: TicketFilter) -> list[ColumnElement[bool]]:
     exact = {"state": wanted.state, "category": wanted.category, "department": wanted.department,
              "priority": wanted.priority}  # fmt: skip
-    found: list[ColumnElement[bool]] = [tickets.c[name] == value for name, value in exact.items() if value]
+    # A search walks through the index that holds what it looks at, so no other may tempt the planner.
+    columns = {name: tickets.c[name] + "" if wanted.text else tickets.c[name] for name in exact}
+    found: list[ColumnElement[bool]] = [
+        columns[name] == ("" if value == UNSORTED else value) for name, value in exact.items() if value
+    ]
     if wanted.review is not None:
-        found.append(tickets.c.needs_review == wanted.review)
+        found.append(tickets.c.needs_review if wanted.review else ~tickets.c.needs_review)
+    if wanted.sla:
+        found.append(exists().where(sla.c.ticket == tickets.c.id, sla.c.response == wanted.sla))
     if wanted.after is not None:
         found.append(tickets.c.created_at >= wanted.after)
     if wanted.before is not None:
         found.append(tickets.c.created_at < wanted.before)
+    if wanted.due is not None:
+        found += [tickets.c.first_answer_at.is_(None), literal_column(UNFINISHED),
+                  tickets.c.due_at <= wanted.due[1]]  # fmt: skip
+        if wanted.due[0] is not None:
+            found.append(tickets.c.due_at > wanted.due[0])
+    if wanted.band is not None:
+        found.append(tickets.c.id.in_(_confident(*wanted.band)))
+    if wanted.crowd:
+        found.append(tickets.c.id.in_(select(crowd_tickets.c.ticket).where(crowd_tickets.c.crowd == wanted.crowd)))
     if wanted.text:
         told = tickets.c.subject.contains(wanted.text, autoescape=True)
         told |= tickets.c.requester_email.contains(wanted.text, autoescape=True)

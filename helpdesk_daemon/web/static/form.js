@@ -65,7 +65,7 @@ document.querySelectorAll("[data-copy]").forEach((button) => {
     button.textContent = "Copied";
   });
 });
-document.querySelectorAll("time[datetime]").forEach((time) => {
+document.querySelectorAll("time[datetime]:not([data-keep])").forEach((time) => {
   const at = new Date(time.dateTime);
   time.title = time.textContent;
   time.textContent = at.toLocaleString("en-GB", {

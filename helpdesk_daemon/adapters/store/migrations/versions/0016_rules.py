@@ -29,6 +29,7 @@ def upgrade() -> None:
         "rule_versions",
         sa.Column("version", sa.String(length=64), nullable=False),
         sa.Column("at", sa.String(length=24), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("version"),
     )

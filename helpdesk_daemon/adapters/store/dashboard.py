@@ -1,0 +1,175 @@
+"""What the dashboard shows: trends from counters by the hour, the present by indexes over what is open.
+
+No question grows with the history: counters have a few rows an hour, whatever the number of tickets.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Select, case, func, select, text
+
+from helpdesk_daemon.adapters.store import figures, health
+from helpdesk_daemon.adapters.store.accuracy import accuracy_of
+from helpdesk_daemon.adapters.store.engine import transaction
+from helpdesk_daemon.adapters.store.schema import (
+    UNANSWERED,
+    arrivals,
+    audit_log,
+    hourly,
+    iso,
+    mailboxes,
+    outbox,
+    tickets,
+)
+from helpdesk_daemon.adapters.store.waiting import IN_REVIEW
+from helpdesk_daemon.ports.dashboard import BANDS, SOON, Count, Group, Picture, Row
+from helpdesk_daemon.ports.watching import Accuracy
+
+NEXT = 6  # tickets named that are due next
+WEEK = 7
+TROUBLES = 20  # incidents named
+COUNTED = ("ticket", "review", "kept", "missed")
+
+
+class Dashboard:
+    """`DashboardReading` on the database; the engine is one for looking only."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def mark(self) -> Any:
+        """See `DashboardReading.mark`."""
+        with transaction(self._engine) as connection:
+            last = connection.execute(select(func.max(audit_log.c.seq))).scalar()
+            sent = connection.execute(select(func.max(outbox.c.id))).scalar()
+            return last, sent
+
+    def accuracy(self, now: datetime) -> Accuracy:
+        """See `DashboardReading.accuracy`."""
+        return accuracy_of(self._engine, now)
+
+    def picture(self, now: datetime, days: int) -> Picture:
+        """See `DashboardReading.picture`."""
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        since, day = midnight - timedelta(days=days - 1), timedelta(days=1)
+        with transaction(self._engine) as connection:
+            pressing = _pressing(connection, now)
+            breaker, due = health.open_breaker(connection), health.oldest_due(connection, now)
+            bands = _bands(connection, since)
+            return Picture(
+                at=now, since=since, days=days, counts=_counts(connection, since, now, days),
+                before=_totals(connection, since - days * day, now - days * day),
+                departments=_groups(_by(connection, hourly.c.department, since), pressing),
+                categories=_groups(_by(connection, hourly.c.name, since), {}),
+                week=_week(connection, midnight - (WEEK - 1) * day), sure=bands["sure"], doubted=bands["doubted"],
+                reviewing=_reviewing(connection), next_due=_next_due(connection, now),
+                corrections=_corrections(connection, since),
+                arrivals=figures.by_state(connection, arrivals, figures.WAITING)
+                | {"oldest": health.oldest_pending(connection)},
+                outbox=figures.by_state(connection, outbox, figures.UNSENT)
+                | {"oldest_due": due.next_attempt_at if due else None},
+                breaker={"opened_at": breaker.opened_at, "reason": breaker.reason} if breaker else None,
+                mailboxes=_rows(connection, select(mailboxes).order_by(mailboxes.c.mailbox, mailboxes.c.folder)),
+                incidents=figures.incident_rows(connection, TROUBLES),
+            )  # fmt: skip
+
+
+def hour_of(at: datetime) -> str:
+    """A moment as `hourly` keys it."""
+    return at.strftime("%Y-%m-%dT%H")
+
+
+def _rows(connection: Connection, wanted: Select[Any]) -> list[Row]:
+    return [dict(row) for row in connection.execute(wanted).mappings()]
+
+
+def since_hour(since: datetime, *what: str) -> Any:
+    """The rows of `hourly` from a moment on: a stretch of its key for each thing that is counted."""
+    return hourly.c.what.in_(what) & (hourly.c.hour >= hour_of(since))
+
+
+def _counts(connection: Connection, since: datetime, now: datetime, days: int) -> list[Count]:
+    """By hour or day; those without a ticket are there, too."""
+    length, step = (13, timedelta(hours=1)) if days == 1 else (10, timedelta(days=1))
+    key = func.substr(hourly.c.hour, 1, length)
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    wanted = select(key, hourly.c.what, func.sum(hourly.c.count)).where(since_hour(since, *COUNTED))
+    for start, what, count in connection.execute(wanted.group_by(key, hourly.c.what)):
+        found[start][what] = count
+    steps = (since + number * step for number in range(24 if days == 1 else days))
+    return [
+        Count(start, start + step, *_values(found[hour_of(start)[:length]])) for start in steps
+    ]  # fmt: skip
+
+
+def _values(found: Mapping[str, int]) -> tuple[int, int, int, int]:
+    """In the order of `Count` and `Group`."""
+    ticket, review, kept, missed = (found.get(what, 0) for what in COUNTED)
+    return ticket, review, kept, missed
+
+
+def _totals(connection: Connection, since: datetime, until: datetime) -> tuple[int, int]:
+    wanted = select(hourly.c.what, func.sum(hourly.c.count)).where(
+        since_hour(since, "ticket", "review"), hourly.c.hour < hour_of(until)
+    )
+    found = {row[0]: row[1] for row in connection.execute(wanted.group_by(hourly.c.what))}
+    return found.get("ticket", 0), found.get("review", 0)
+
+
+def _by(connection: Connection, column: Any, since: datetime) -> dict[str, dict[str, int]]:
+    what = COUNTED if column is hourly.c.department else COUNTED[:2]
+    wanted = select(column, hourly.c.what, func.sum(hourly.c.count)).where(since_hour(since, *what))
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for name, counted, count in connection.execute(wanted.group_by(column, hourly.c.what)):
+        found[name][counted] = count
+    return found
+
+
+def _groups(found: dict[str, dict[str, int]], pressing: dict[str, tuple[int, int]]) -> list[Group]:
+    made = (Group(name, *_values(found.get(name, {})), *pressing.get(name, (0, 0))) for name in {*found, *pressing})
+    shown = [group for group in made if group.tickets or group.soon or group.overdue]
+    return sorted(shown, key=lambda group: (-group.tickets, group.name))
+
+
+def _pressing(connection: Connection, now: datetime) -> dict[str, tuple[int, int]]:
+    """By department: unanswered tickets due soon, and those past due."""
+    late = func.sum(case((tickets.c.due_at <= now, 1), else_=0))
+    department = tickets.c.department + ""  # else the planner walks through all tickets in the order of departments
+    wanted = select(department, func.count() - late, late).where(text(UNANSWERED), tickets.c.due_at <= now + SOON)
+    return {row[0]: (row[1], row[2]) for row in connection.execute(wanted.group_by(department))}
+
+
+def _next_due(connection: Connection, now: datetime) -> list[Row]:
+    wanted = select(tickets.c.id, tickets.c.subject, tickets.c.department, tickets.c.priority, tickets.c.due_at)
+    wanted = wanted.where(text(UNANSWERED), tickets.c.due_at > now).order_by(tickets.c.due_at).limit(NEXT)
+    return _rows(connection, wanted)
+
+
+def _week(connection: Connection, since: datetime) -> list[list[int]]:
+    wanted = select(hourly.c.hour, func.sum(hourly.c.count)).where(since_hour(since, "ticket"))
+    found = {row[0]: row[1] for row in connection.execute(wanted.group_by(hourly.c.hour))}
+    hours = [since + timedelta(hours=number) for number in range(WEEK * 24)]
+    return [[found.get(hour_of(at), 0) for at in hours[day * 24 : day * 24 + 24]] for day in range(WEEK)]
+
+
+def _bands(connection: Connection, since: datetime) -> dict[str, list[int]]:
+    wanted = select(hourly.c.what, hourly.c.name, func.sum(hourly.c.count)).where(since_hour(since, "sure", "doubted"))
+    found = {"sure": [0] * BANDS, "doubted": [0] * BANDS}
+    for what, band, count in connection.execute(wanted.group_by(hourly.c.what, hourly.c.name)):
+        found[what][int(band)] = count
+    return found
+
+
+def _reviewing(connection: Connection) -> int:
+    wanted = select(func.count()).select_from(tickets).where(IN_REVIEW)
+    return connection.execute(wanted).scalar_one()
+
+
+def _corrections(connection: Connection, since: datetime) -> int:
+    wanted = select(func.count()).select_from(audit_log)
+    wanted = wanted.where(audit_log.c.event == "ticket.corrected", audit_log.c.at >= iso(since))
+    return connection.execute(wanted).scalar_one()

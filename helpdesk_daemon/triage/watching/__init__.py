@@ -1,0 +1,1 @@
+"""Whether routing still goes well: pure statistics over what was decided and what people said of it."""

@@ -1,0 +1,232 @@
+"""Statistics that watch decisions: they stay quiet while nothing changes, and tell of what does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpdesk_daemon.triage.watching import chart, gathering, mix
+from helpdesk_daemon.triage.watching.estimates import Judged, accuracy, calibration_error, untouched, wilson
+from helpdesk_daemon.triage.watching.words import common_words
+
+DIMENSION = 32
+
+
+def test_wilsons_interval_is_as_published() -> None:
+    # 81 of 263: Newcombe 1998, Statistics in Medicine 17, table I, method 3.
+    share = wilson(81, 263)
+    assert (round(share.low, 4), round(share.high, 4)) == (0.2553, 0.3662)
+    assert (wilson(0, 20).low, round(wilson(0, 20).high, 4)) == (0.0, 0.1611)
+
+
+@given(st.integers(1, 500), st.data())
+def test_an_interval_holds_its_share(of: int, data: st.DataObject) -> None:
+    hits = data.draw(st.integers(0, of))
+    share = wilson(hits, of)
+    assert share.value is not None
+    assert 0 <= share.low <= share.value + 1e-12
+    assert share.value <= share.high + 1e-12 <= 1 + 2e-12
+
+
+def test_accuracy_of_corrections_alone_is_nothing_and_silence_counts_as_told() -> None:
+    assert accuracy(Judged()).value is None
+    assert accuracy(Judged(corrected=5)).value == 0.0
+    believed, half = accuracy(Judged(10, 5, 85)), accuracy(Judged(10, 5, 85), weight=0.5)
+    assert believed.value == pytest.approx(0.9)
+    assert half.value == pytest.approx((5 + 42.5) / 57.5)
+    assert believed.of == 100
+    assert half.of == pytest.approx(57.5**2 / (15 + 0.25 * 85))
+    assert half.high - half.low > believed.high - believed.low
+    assert untouched(10, 1000).value == 0.99
+
+
+def test_calibration_error_is_the_gap_between_said_and_was() -> None:
+    right = [i % 10 < 6 for i in range(1000)]
+    assert calibration_error([0.9] * 1000, right, [1.0] * 1000) == pytest.approx(0.3)
+    assert calibration_error([0.6] * 1000, right, [1.0] * 1000) < 0.01
+    assert calibration_error([], [], []) == 0.0
+    assert calibration_error([0.9, 0.9], [False, True], [0.0, 1.0]) == pytest.approx(0.1)
+
+
+def _verdicts(seed: int, count: int, odds: float = 1.0) -> list[tuple[float, bool]]:
+    """Confidences and verdicts where the odds of a mistake are so many times what they should be."""
+    rng = np.random.default_rng(seed)
+    wrong = rng.beta(2, 12, count)
+    truly = odds * wrong / (1 - wrong + odds * wrong)
+    return [(float(1 - p), bool(rng.random() >= q)) for p, q in zip(wrong, truly, strict=True)]
+
+
+def _run(rule: chart.Rule, verdicts: list[tuple[float, bool]], start: chart.Chart | None = None) -> list[chart.Chart]:
+    charts = [start or chart.Chart()]
+    for confidence, right in verdicts:
+        charts.append(chart.step(charts[-1], rule, confidence, right))
+    return charts[1:]
+
+
+@pytest.mark.parametrize("rule", [chart.CALIBRATION, chart.DEPARTMENT])
+def test_a_quiet_stream_raises_nothing(rule: chart.Rule) -> None:
+    false = sum(any(c.alarmed for c in _run(rule, _verdicts(seed, 2000))) for seed in range(10))
+    assert false <= 1
+
+
+@pytest.mark.parametrize("rule", [chart.CALIBRATION, chart.DEPARTMENT])
+@pytest.mark.parametrize("seed", range(5))
+def test_worse_decisions_alarm_soon_and_good_ones_end_it(rule: chart.Rule, seed: int) -> None:
+    quiet = _run(rule, _verdicts(seed, 400))[-1]
+    worse = _run(rule, _verdicts(seed + 100, 150, odds=8.0), quiet)
+    assert worse[-1].alarmed
+    after = _run(rule, _verdicts(seed + 200, 400), worse[-1])
+    assert not after[-1].alarmed
+
+
+def test_a_department_is_held_to_its_own_record() -> None:
+    stream = _verdicts(1, 3000, odds=2.0)
+    assert not any(c.alarmed for c in _run(chart.DEPARTMENT, stream))
+    assert any(c.alarmed for c in _run(chart.CALIBRATION, stream))
+
+
+def test_where_people_only_correct_nothing_is_said() -> None:
+    assert not any(c.alarmed for c in _run(chart.CALIBRATION, [(0.9, False)] * 200))
+
+
+def test_a_verdict_of_no_weight_changes_nothing_but_the_count() -> None:
+    after = chart.step(chart.Chart(level=2.0), chart.CALIBRATION, 0.9, False, weight=0.0)
+    assert (after.level, after.wrong, after.verdicts) == (2.0, 0.0, 1)
+
+
+def _mixed(shares: dict[str, float], count: int, seed: int, start: mix.Mix | None = None) -> list[mix.Mix]:
+    names, weights = list(shares), np.array(list(shares.values()))
+    drawn = np.random.default_rng(seed).choice(names, count, p=weights / weights.sum())
+    found = [start or mix.Mix()]
+    for name in drawn:
+        found.append(mix.step(found[-1], str(name)))
+    return found[1:]
+
+
+BEFORE = {"Billing": 40.0, "Login": 30.0, "Setup": 20.0, "Other": 10.0}
+
+
+def test_the_same_mix_raises_nothing() -> None:
+    assert not any(m.alarmed for seed in range(10) for m in _mixed(BEFORE, 2500, seed))
+
+
+def test_another_mix_is_told_named_and_over_when_it_is_usual() -> None:
+    quiet = _mixed(BEFORE, 1200, 1)[-1]
+    moved = _mixed(BEFORE | {"Setup": 90.0}, 2600, 2, quiet)
+    first = next(n for n, m in enumerate(moved) if m.alarmed)
+    assert first < 200
+    shift = mix.compare(moved[first])
+    assert shift is not None
+    assert shift.changes[0][0] == "Setup"
+    assert shift.changes[0][1] < shift.changes[0][2]
+    assert not moved[-1].alarmed
+    assert len(moved[-1].blocks) == mix.NOW + mix.BEFORE, "no more is kept"
+
+
+def test_weekends_are_no_change() -> None:
+    """Blocks that differ among each other, but no more now than before."""
+    state, alarms = mix.Mix(), 0
+    for day in range(60):
+        share = 20.0 if day % 7 < 5 else 60.0
+        for each in _mixed(BEFORE | {"Setup": share}, 50, day, state):
+            alarms += each.alarmed and not state.alarmed
+            state = each
+    assert alarms == 0
+
+
+@pytest.mark.parametrize(("value", "free", "tail"), [(3.841, 1, 0.05), (18.307, 10, 0.05), (29.588, 10, 0.001),
+                                                     (44.26, 9, 1.264e-6)])  # fmt: skip
+def test_the_tail_of_chi_square(value: float, free: int, tail: float) -> None:
+    assert mix.chi_square_tail(value, free) == pytest.approx(tail, rel=0.6)
+
+
+def test_the_chance_of_a_surge_is_binomial() -> None:
+    assert gathering.surge(3, 0, 0.1) == pytest.approx(4 * 0.1**3 * 0.9 + 0.1**4)
+    assert gathering.surge(5, 5, 1.0) == 1.0
+    assert gathering.surge(8, 0, 0.01) < 1e-12
+    assert gathering.surge(20, 180, 0.1) > 0.4
+
+
+Make = Callable[..., gathering.Recent]
+
+
+def _recent(count: int, planted: int, close: float = 0.9, scope: float = 0.5, people: int | None = None,
+            gap: float = 60.0) -> gathering.Recent:  # fmt: skip
+    """Mails of no common topic, a minute apart, and at the end some that are alike by `close`, ten seconds apart."""
+    rng = np.random.default_rng(7)
+    rows = rng.standard_normal((count + planted, DIMENSION))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    middle = np.eye(1, DIMENSION)[0]
+    for row in range(count, count + planted):
+        aside = rows[row] - rows[row][0] * middle
+        rows[row] = math.sqrt(close) * middle + math.sqrt(1 - close) * aside / np.linalg.norm(aside)
+    at = np.r_[np.arange(count) * gap, count * gap + np.arange(planted) * gap / 6]
+    who = np.r_[np.arange(count), count + np.arange(planted) % (people or planted or 1)].astype(np.int64)
+    scopes = np.r_[np.full(count, 0.7), np.full(planted, scope)]
+    return gathering.Recent(at, who, scopes, rows.astype(np.float32))
+
+
+@pytest.mark.parametrize("rule", [gathering.BURST, gathering.TOPIC])
+def test_mails_of_all_kinds_are_no_crowd(rule: gathering.Rule) -> None:
+    assert gathering.follow(_recent(1500, 0), 0, [], rule) == []
+
+
+@pytest.mark.parametrize("rule", [gathering.BURST, gathering.TOPIC])
+def test_alike_mails_are_one_crowd_that_others_join(rule: gathering.Rule) -> None:
+    (crowd,) = gathering.follow(_recent(1200, 30), 1200, [], rule)
+    assert crowd.joined == tuple(range(1200, 1230))
+    assert (crowd.kind, crowd.first_at, crowd.last) == (rule.kind, 72_000.0, 1229)
+    soon = gathering.follow(_recent(3600, rule.least + 5), 3600, [], rule)
+    assert len(soon) == 1, "a few more than it takes people are enough"
+
+
+def test_a_mail_joins_what_is_open() -> None:
+    recent = _recent(1200, 31)
+    (open_,) = gathering.follow(gathering.Recent(recent.at[:-1], recent.people[:-1], recent.scope[:-1],
+                                                 recent.vectors[:-1]), 1200, [], gathering.BURST)  # fmt: skip
+    known = gathering.Crowd(9, "burst", open_.centre, open_.first_at, open_.last_at, open_.last)
+    (after,) = gathering.follow(recent, 1230, [known], gathering.BURST)
+    assert (after.id, after.joined, after.last) == (9, (1230,), 1230)
+
+
+def test_one_person_is_no_crowd() -> None:
+    recent = _recent(1200, 30, people=4)
+    assert gathering.follow(recent, 1200, [], gathering.BURST) == []
+
+
+def test_what_is_always_asked_is_no_burst() -> None:
+    """Alike mails all the time, as many by the hour as ever."""
+    recent = _recent(0, 1200, gap=360.0)
+    assert gathering.follow(recent, 0, [], gathering.BURST) == []
+
+
+def test_a_topic_that_examples_cover_is_not_new() -> None:
+    recent = _recent(1200, 30, scope=0.95)
+    assert gathering.follow(recent, 1200, [], gathering.TOPIC) == []
+    assert gathering.follow(recent, 1200, [], gathering.BURST) != []
+
+
+def test_nothing_is_said_before_it_is_known_what_is_usual() -> None:
+    recent = _recent(150, 30)
+    assert gathering.follow(recent, 150, [], gathering.BURST) == []
+
+
+def test_a_crowd_ends_when_nobody_joins() -> None:
+    crowd = gathering.Crowd(1, "burst", np.zeros(3, dtype=np.float32), 0.0, 1000.0, 50)
+    assert not gathering.is_over(crowd, gathering.BURST, 8_000.0, 60)
+    assert gathering.is_over(crowd, gathering.BURST, 8_201.0, 60)
+    topic = gathering.Crowd(1, "topic", np.zeros(3, dtype=np.float32), 0.0, 1000.0, 50)
+    assert not gathering.is_over(topic, gathering.TOPIC, 1e9, 1_250)
+    assert gathering.is_over(topic, gathering.TOPIC, 1e9, 1_251)
+
+
+def test_words_are_those_that_several_subjects_share() -> None:
+    subjects = ["Re: VPN down again", "vpn is down!", "No VPN, Frau Özdemir waits", "The printer of Özdemir"]
+    assert common_words(subjects) == ("vpn",)
+    assert common_words([*subjects, "vpn down"]) == ("vpn", "down")
+    assert common_words([]) == ()
