@@ -37,9 +37,9 @@ def drawn(found: dict[int, dict[str, Any]], name: str) -> str:
     for mode, (words, colour) in LINES.items():
         points = [
             (round(across[n], 1), round(BOTTOM * (1 - (f[mode]["accuracy"] - low) / (1 - low)), 1),
-             f"{100 * f[mode]['accuracy']:.1f}") for n, f in found.items()
+             *_label({m: f[m]["accuracy"] for m in LINES}, mode)) for n, f in found.items()
         ]  # fmt: skip
-        curves.append((words, colour, " ".join(f"{x},{y}" for x, y, _ in points), points))
+        curves.append((words, colour, " ".join(f"{x},{y}" for x, y, *_ in points), points))
     rungs = [(share, BOTTOM * (1 - (share / 100 - low) / (1 - low))) for share in range(40, 101, 10)]
     page = Environment(loader=FileSystemLoader(shipped("templates")), autoescape=True).get_template("learning.html")
     return page.render(
@@ -47,6 +47,14 @@ def drawn(found: dict[int, dict[str, Any]], name: str) -> str:
         width=720, height=BOTTOM + 70, right=RIGHT, bottom=BOTTOM, rungs=rungs, curves=curves,
         marks=[(x, f"{n:,}") for n, x in across.items()],
     )  # fmt: skip
+
+
+def _label(found: dict[str, float], mode: str) -> tuple[str, int]:
+    """The words at a point, and how far below it they stand: the greater above, the smaller below, of equals one."""
+    greatest = max(found, key=lambda m: found[m])
+    if mode != greatest and found[mode] == found[greatest]:
+        return "", 0
+    return f"{100 * found[mode]:.1f}", -10 if mode == greatest else 20
 
 
 def picture(page: str, out: Path) -> None:
@@ -66,6 +74,7 @@ def main() -> None:
     parser = options(__doc__ or "")
     parser.add_argument("--care", type=float, default=1.0, help="share of the wrong ones that are corrected")
     parser.add_argument("--trust", type=float, default=0.0, help="weight of tickets closed under their category")
+    parser.add_argument("--sorts", action="store_true", help="people label right suggestions in triage, too")
     parser.add_argument("--target", type=float, default=0.8)
     parser.add_argument("--out", type=Path, default=PROCESSED / "learning_curve.png")
     asked = parser.parse_args()
@@ -75,7 +84,7 @@ def main() -> None:
     before, after = last_fifth(len(tickets))
     start, house = (
         read_tickets(shipped("data/starter_tickets.csv"), {}, {}),
-        House(asked.target, asked.care, asked.trust),
+        House(asked.target, asked.care, asked.trust, asked.sorts),
     )
     found = {}
     for count, figures in learning(start, tickets.pick(before), tickets.pick(after), embedder, AT, house):

@@ -31,12 +31,14 @@ class House:
         target: share that should be right of what is sorted without a person, 0 to 1.
         care: share of the wrong ones that somebody corrects, 0 to 1.
         trust: weight of tickets closed under their category, 0 for none of them.
+        sorts: whether people label right suggestions in triage, too, as they do who move such tickets by `#category`.
         seed: draws which wrong ones are corrected.
     """
 
     target: float = 0.8
     care: float = 1.0
     trust: float = 0.0
+    sorts: bool = False
     seed: int = 1
 
 
@@ -72,6 +74,8 @@ def learning(
                 corrections += 1
             elif house.trust and not doubted:
                 examples.append(Example(len(examples), text, vote.category, UNSAID))
+            elif house.sorts and doubted and not wrong:
+                examples.append(Example(len(examples), text, label, "correction"))
         note(first + len(texts))
         if len(examples) - fitted >= STEP:
             bench, fitted = _bench(embedder, examples, house), len(examples)
@@ -83,13 +87,12 @@ def _bench(embedder: Embedder, examples: Sequence[Example], house: House, heads:
     vectors = embedder.embed([e.text for e in examples])
     trust = house.trust or 1.0
     made: Judge = votes_only(examples, vectors, 0.0, len(examples), True, trust)
-    own = [e.category for e in examples if e.source != "seed"]
-    if heads and can_fit(own):
-        sources, labels = [e.source for e in examples], [e.category for e in examples]
+    sources, labels = [e.source for e in examples], [e.category for e in examples]
+    own = measure_in(sources)
+    if heads and can_fit([label for label, fair in zip(labels, own, strict=True) if fair]):
         made = fit_judge(
-            [e.text for e in examples], vectors, labels, 0.0, SAMPLE, "heads", measure_in(sources),
-            trust=trust_in(sources, trust),
-        )  # fmt: skip
+            [e.text for e in examples], vectors, labels, 0.0, SAMPLE, "heads", own, trust=trust_in(sources, trust)
+        )
     bench = Bench(embedder, ExactIndex())
     bench.install(examples, vectors, replace(made, trust=trust))
     return bench
