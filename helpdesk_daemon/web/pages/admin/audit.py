@@ -14,7 +14,8 @@ router = APIRouter(prefix="/admin/audit", include_in_schema=False)
 EVENTS = (
     "ticket.opened", "ticket.decided", "ticket.corrected", "ticket.rerouted", "ticket.closed", "ticket.reopened",
     "outgoing.sent", "outgoing.failed", "outgoing.resent", "outgoing.retried", "outgoing.dropped", "breaker.opened",
-    "breaker.released", "example.corrected", "example.confirmed", "example.imported", "example.withdrawn", "example.restored", "session.started", "session.ended", "user.added", "user.role_changed",
+    "breaker.released", "example.corrected", "example.confirmed", "example.imported", "example.withdrawn",
+    "example.restored", "session.started", "session.ended", "user.added", "user.role_changed",
 )  # fmt: skip
 
 
