@@ -224,7 +224,7 @@ class App:
         except ConfigError as error:
             if not (serves and database(self.settings).exists()):
                 raise
-            get("app").error("rules.refused", error=str(error))
+            get("app").error("rules.refused", file=error.file, where=error.key)
             return {}
 
     def _reload(self) -> Reload:

@@ -24,7 +24,15 @@ class ConfigError(HelpdeskError):
 
 
 class UnusableRules(HelpdeskError):
-    """Rules that were saved cannot be used; the text says why and in which line."""
+    """Rules that were saved cannot be used; the text says why, and quotes the line.
+
+    Attributes:
+        where: place and key without anything that the file says: fit for a log.
+    """
+
+    def __init__(self, message: str, where: str = "") -> None:
+        super().__init__(message)
+        self.where = where
 
 
 class Refused(HelpdeskError):

@@ -55,7 +55,7 @@ class RulesSource:
         found = read_rules(content, self.name, self._polled)
         if isinstance(found, Routing):
             return found
-        raise UnusableRules(_words(found))
+        raise UnusableRules(_words(found), f"line {found[0].line}: {found[0].key}")
 
     def use(self, routing: Routing) -> None:
         """See `ports.RulesSource.use`."""

@@ -79,15 +79,18 @@ def _address(value: str) -> str:
 
 
 def _refuse_ours(settings: Settings, address: str) -> None:
-    """Erasing an address of the helpdesk itself would take every ticket along."""
+    """Erasing an address of the helpdesk itself would take every ticket along; one in its rules would come back."""
+    from helpdesk_daemon.mail.mention import Mention
     from helpdesk_daemon.wiring.desks import routings_of
 
-    ours = {*settings.polled, settings.operator or ""}
-    for routing in routings_of(settings).values():
+    ours, routings = {*settings.polled, settings.operator or ""}, routings_of(settings).values()
+    for routing in routings:
         for department in (*routing.departments.values(), routing.triage.department):
             ours |= {department.address, *department.agents}
     if address in {own.lower() for own in ours}:
         raise click.UsageError(f"{address} is an address of this helpdesk; take it out of the settings and rules first")
+    if any(Mention(address).in_text(routing.text) for routing in routings):  # each start keeps the text of the rules
+        raise click.UsageError(f"the routing rules of this helpdesk name {address}; take it out of them first")
 
 
 def _erase(settings: Settings, address: str) -> dict[str, Any]:

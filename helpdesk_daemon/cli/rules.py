@@ -103,14 +103,14 @@ def diff(ctx: click.Context, new: Path, days: int, mailbox: str, json_: bool) ->
     """What NEW would have done otherwise with the mail of the last days. Nothing is changed. Exit 1 on differences."""
     from helpdesk_daemon.adapters.rules_file import load_routing
     from helpdesk_daemon.wiring.desks import rules_files
-    from helpdesk_daemon.wiring.rules import compare_rules
+    from helpdesk_daemon.wiring.rules import compare_rules, last_good
 
     settings = settings_of(ctx)
     name = _mailbox(settings, mailbox)
-    file, names = next((file, names) for file, names in rules_files(settings).items() if name in names)
+    names = next(names for names in rules_files(settings).values() if name in names)
     tried = load_routing(new, settings.polled)
     engine = current_schema(reading(ctx))
-    found = compare_rules(load_routing(file, settings.polled), tried, engine, names, datetime.now(UTC), days)
+    found = compare_rules(last_good(settings, engine)[name], tried, engine, names, datetime.now(UTC), days)
     if json_:
         print_json({"days": days, "tried": found.tried, "gone": found.gone, "moves": _moves(found),
                     "differences": [_difference(d) for d in found.differences]})  # fmt: skip

@@ -56,7 +56,7 @@ class Reload:
             await self._db(self._keep, routing, source.name, before)
         except UnusableRules as error:
             self.failing[source.name] = str(error)
-            self._log.error("rules.refused", file=source.name, error=str(error))
+            self._log.error("rules.refused", file=source.name, where=error.where)  # what it quotes may name people
         except TransientError as error:  # the database is held by another: they are used a moment later
             source.again()
             self._log.warning("rules.delayed", file=source.name, error=str(error))

@@ -144,14 +144,9 @@ def doubt_of(voted: Vote, target: float) -> str:
 
 def earned_by(voted: Vote) -> float:
     """The target precision up to which `doubt_of` has no doubt about a vote, 0 to 1."""
-    standing = voted.standing
-    if standing is None or not standing.signal:
+    if voted.standing is None or doubt_of(voted, 0.0):
         return 0.0
-    if voted.same:
-        return 1.0
-    if voted.foreign or voted.scope < standing.scope_floor or voted.support < FEWEST_IN_CATEGORY:
-        return 0.0
-    return standing.curve.earned(voted.confidence)
+    return 1.0 if voted.same else voted.standing.curve.earned(voted.confidence)
 
 
 def decide(

@@ -108,7 +108,7 @@ class Judge:
             views = [_view(v, names, evidence.opinions[j, i]) for j, v in enumerate((NEIGHBOURS, *heads))]
             votes.append(Vote(
                 category, float(confidences[i]), ranked, tuple(found[i]), tuple(views), float(scopes[i]),
-                support.get(category, 0), self.standing, bool(same[i]), vector=vectors[i],
+                support=support.get(category, 0), standing=self.standing, same=bool(same[i]), vector=vectors[i],
             ))  # fmt: skip
         return votes
 

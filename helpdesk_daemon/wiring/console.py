@@ -35,7 +35,7 @@ def console_of(settings: Settings, engine: Engine, looking: Engine, clock: Clock
     from helpdesk_daemon.web.console import Console
 
     return Console(
-        sign_in=Sessions(engine, looking, clock), accounts=Users(engine, clock), prove=Lane("web-prove"),
+        sign_in=Sessions(engine, looking, clock), accounts=Users(engine, clock, looking), prove=Lane("web-prove"),
         slow=Lane("web-slow"), waiting=lambda: waiting(looking), tickets=ConsoleTickets(looking),
         mail=ConsoleMail(looking), mail_acts=ConsoleMailWrites(engine, clock),
         examples=ExampleRoom(settings, engine, looking, clock), rules=RulesRoom(settings, engine, looking, clock),

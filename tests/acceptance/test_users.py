@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
-from tests.acceptance.command import document, out, run
+import pexpect
+
+from tests.acceptance.command import BIN, document, environment, out, run
 
 PASSWORD = b"a long enough password\n"
 
@@ -31,3 +34,23 @@ def test_accounts_are_made_listed_changed_and_ended(tmp_path: Path) -> None:
     assert len(document(run(tmp_path, "users", "list", "--json"))) == 1
     told = run(tmp_path, "users", "add", "eve@helpdesk.example", "a-password-as-an-argument")
     assert told.returncode == 2, "a password in a command line would stand in histories and process lists"
+
+
+def test_a_password_is_typed_unseen_and_twice(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(
+        'data_dir = "data"\n[[mailbox]]\nurl = "maildir:in"\n[smtp]\nurl = "maildir:out"\n'
+    )
+    typed = pexpect.spawn(str(BIN), ["users", "add", "ada@helpdesk.example"], cwd=str(tmp_path), timeout=30,
+                          env=environment(), encoding="utf-8")  # fmt: skip
+    seen = typed.logfile_read = io.StringIO()
+    typed.expect("Password: ")
+    typed.sendline(PASSWORD.decode().strip())
+    typed.expect("[Rr]epeat")
+    typed.sendline(PASSWORD.decode().strip())
+    typed.expect("may sign in as agent")
+    typed.expect(pexpect.EOF)
+    typed.close()
+    assert typed.exitstatus == 0
+    assert "Password" in seen.getvalue()
+    assert "long enough" not in seen.getvalue()
+    assert len(document(run(tmp_path, "users", "list", "--json"))) == 1

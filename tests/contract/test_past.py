@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,27 @@ def test_every_text_that_was_used_is_kept_once(db: Database) -> None:
     assert text_of_version(db.engine, "%") is None
     lines = db.one("select count(*) from audit_log where event = 'rules.loaded'")
     assert lines == 3, "the first start, and each change; a restart is none"
+
+
+def test_old_decisions_tell_what_they_were_made_from(db: Database) -> None:
+    """As a database of an older version is upgraded."""
+    plain = b"From: a@x.example\r\n\r\nx\r\n"
+    sure = replace(decision(), needs_review=False, review_reason="", set_by={})
+    decisions = [
+        sure, replace(sure, set_by={"category": "rename"}), replace(sure, needs_review=True, review_reason="not sure"),
+        replace(sure, needs_review=True, review_reason="rule odd"),
+    ]  # fmt: skip
+    for number, made in enumerate(decisions, 1):
+        decide(db, number, plain, basis=None, decision=made)
+    assert past(db) == []
+    fill = import_module("helpdesk_daemon.adapters.store.migrations.versions.0016_rules").OLD
+    db.write(fill)
+    found = sorted(past(db), key=lambda p: p.arrival)
+    assert [(p.basis.category, p.basis.earned) for p in found] == [
+        (sure.category, 1.0), ("", 1.0), (sure.category, 0.0), (sure.category, 1.0),
+    ]  # fmt: skip
+    assert {p.basis.mailbox for p in found} == {BOX}
+    assert {p.was.department for p in found} == {sure.department.name}
 
 
 def test_who_is_erased_leaves_no_vote_and_no_address_in_rules(db: Database) -> None:

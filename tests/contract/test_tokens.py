@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from helpdesk_daemon import log
 from helpdesk_daemon.adapters.oauth import client as http
 from helpdesk_daemon.adapters.oauth.client import Client
 from helpdesk_daemon.adapters.oauth.kept import KeptToken
@@ -409,6 +410,7 @@ def test_a_wrong_clock_is_named(server: TokenServer, tmp_path: Path, clock: Hand
 def test_no_secret_is_shown_or_logged(
     server: TokenServer, tmp_path: Path, clock: Hands, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    log.setup("info", "json")  # whatever a test before this one wanted
     server.rotation = "on use"
     tokens = source(server, tmp_path, clock)
     seen = tokens.token() + tokens.token(refused="access-1")

@@ -68,7 +68,7 @@ async def edit_a_rule(page: Page, base: str, folder: Path) -> None:
     assert "-sla_hours = 24" in lines
     assert "+sla_hours = 6" in lines
     assert "# " in (folder / "routing.toml").read_text()
-    await page.click("text=Save")
+    await page.get_by_role("button", name="Save", exact=True).click()
     await page.wait_for_url("**/?done=saved")
     assert "The rules are saved" in await page.inner_text("[role=status]")
 
@@ -106,7 +106,7 @@ def test_people_review_correct_and_edit_rules(tmp_path: Path, sink: Sink) -> Non
             await site.settled(lambda: moved_to(sink, "engineering@helpdesk.example"))
             await judged(page, "o")
             await page.select_option("#category", "Technical")
-            await page.click("text=Correct")
+            await page.get_by_role("button", name="Correct", exact=True).click()
             await page.wait_for_url("**/?done=corrected")
             await site.settled(lambda: moved_to(sink, "technical@helpdesk.example"))
             await page.click("text=With formatting")
@@ -120,7 +120,7 @@ def test_people_review_correct_and_edit_rules(tmp_path: Path, sink: Sink) -> Non
                     await page.goto(f"{base}/admin/{name}")
                     assert await page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
                     complaints += await accessible(page, f"{name} {scheme}")
-            await page.click("text=Sign out")
+            await page.get_by_role("button", name="Sign out").click()
             await page.wait_for_url("**/sign-in/")
             complaints += await accessible(page, "sign-in")
             await browser.close()

@@ -84,6 +84,14 @@ def test_diff_of_the_same_rules_finds_nothing(settings: Path) -> None:
     assert "0 of 3 mails" in typed(settings, "diff", str(settings.parent / "routing.toml")).output
 
 
+def test_diff_helps_to_mend_a_file_in_use(settings: Path) -> None:
+    """Compared with what is in use: the last good rules."""
+    path = settings.parent / "new.toml"
+    path.write_text(SHIPPED + PRINTERS)
+    (settings.parent / "routing.toml").write_text("[triage")
+    assert len(told(settings, "diff", str(path), code=1)["differences"]) == 3
+
+
 def test_diff_of_what_cannot_be_used_is_refused(settings: Path) -> None:
     (settings.parent / "new.toml").write_text("x = 1\n" + SHIPPED)
     done = CliRunner().invoke(cli, ["--settings", str(settings), "rules", "diff", str(settings.parent / "new.toml")],
@@ -118,6 +126,17 @@ def test_old_rules_can_be_read_again(settings: Path) -> None:
     assert (latest["decisions"], first["decisions"]) == (0, 3)
     assert typed(settings, "show", first["version"][:8]).output == SHIPPED
     assert first["version"][:12] in typed(settings, "versions").output
+
+
+def test_nobody_is_erased_whom_the_rules_still_name(settings: Path) -> None:
+    """Each start keeps the text of the rules: the address would come back with it."""
+    (settings.parent / "routing.toml").write_text(SHIPPED + '[[sender]]\naddress = "Eve@x.example"\nblocked = true\n')
+    words = ["--settings", str(settings), "erase", "eve@x.example", "--dry-run"]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 2
+    assert "rules of this helpdesk name eve@x.example" in done.output
+    (settings.parent / "routing.toml").write_text(SHIPPED)
+    assert CliRunner().invoke(cli, words).exit_code == 0
 
 
 def test_the_schema_is_json() -> None:

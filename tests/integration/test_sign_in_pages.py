@@ -9,10 +9,12 @@ import pytest
 from argon2 import PasswordHasher
 
 from helpdesk_daemon.adapters import passwords
+from helpdesk_daemon.outgoing.limits import Rate
+from helpdesk_daemon.web.pages import sign_in
 from helpdesk_daemon.web.visitor import SESSION_COOKIE, way_on
 from tests.harness.sink import Sink
 from tests.harness.staff import PASSWORD, account, enter
-from tests.harness.web import Site, play
+from tests.harness.web import WEB, Site, play
 from tests.harness.world import rows
 
 
@@ -91,6 +93,20 @@ def test_tries_are_limited_by_name_and_by_address(tmp_path: Path, sink: Sink) ->
         assert others.count(422) == 8, "twenty of one address; two were spent on the name in the end"
 
     play(tmp_path, sink, scene)
+
+
+def test_tries_from_many_addresses_are_limited_by_name(
+    tmp_path: Path, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(site: Site) -> None:
+        monkeypatch.setattr(sign_in, "OF_NAME", Rate(5, 5))
+        email, found = account(site), []
+        for number in range(6):
+            site.client.headers["X-Forwarded-For"] = f"203.0.113.{number}"
+            found.append(await enter(site, email, "a wrong password"))
+        assert found == [422] * 5 + [429]
+
+    play(tmp_path, sink, scene, WEB + 'proxies = ["127.0.0.1"]\n')
 
 
 def test_a_session_is_never_one_that_somebody_else_chose(tmp_path: Path, sink: Sink) -> None:

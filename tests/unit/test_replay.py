@@ -47,6 +47,7 @@ def votes(draw: st.DrawFn) -> Vote:
         draw(st.sampled_from(["Technical", "Billing", "Weather", ""])), confidence, (), (),
         scope=draw(st.sampled_from([0.1, 0.9])), support=draw(st.sampled_from([3, 50])),
         standing=draw(st.sampled_from([None, standing, standing, standing])), same=draw(st.booleans()),
+        foreign=draw(st.sampled_from(["", "", "fi"])),
     )  # fmt: skip
 
 

@@ -78,17 +78,23 @@ class Sessions:
 
 
 class Users:
-    """`Accounts` on the database."""
+    """`Accounts` on the database.
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
-        self._engine, self._clock = engine, clock
+    Args:
+        engine: the database.
+        clock: tells the time.
+        looking: the same, for looking only.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, looking: Engine | None = None) -> None:
+        self._engine, self._clock, self._looking = engine, clock, looking or engine
 
     def users(self) -> list[Mapping[str, Any]]:
         """See `Accounts.users`."""
         last = func.max(sessions.c.seen_at, type_=sessions.c.seen_at.type).label("seen_at")
         columns = [c for c in users.c if c.name != "password"]
         wanted = select(*columns, last).outerjoin(sessions, sessions.c.user == users.c.id).group_by(users.c.id)
-        with transaction(self._engine) as connection:
+        with transaction(self._looking) as connection:
             return [dict(row) for row in connection.execute(wanted.order_by(users.c.email)).mappings()]
 
     def add(self, email: str, role: str, password: str, actor: str) -> None:

@@ -14,7 +14,8 @@ from helpdesk_daemon.web.pages import forms
 from helpdesk_daemon.web.visitor import Visitor, enter, leave, session_of, signed_in, way_on
 
 router = APIRouter(include_in_schema=False)
-OF_ADDRESS, OF_NAME = Rate(20, 60), Rate(10, 30)  # tries at once, and an hour
+# Tries at once, and an hour. A stranger who only knows a name cannot keep its owner out from one address.
+OF_ADDRESS, OF_NAME_THERE, OF_NAME = Rate(20, 60), Rate(10, 30), Rate(100, 100)
 
 
 @router.get("/sign-in/")
@@ -32,12 +33,14 @@ async def sign_in(request: Request) -> Response:
     services = auth.services_of(request)
     filled = await forms.read(request, 0)
     email, password = filled.values.get("email", "").strip().lower()[:254], filled.values.get("password", "")
-    auth.admit(services, f"sign-in:{auth.address_of(request)}", OF_ADDRESS)
+    here = auth.address_of(request)
+    auth.admit(services, f"sign-in:{here}", OF_ADDRESS)
+    auth.admit(services, f"sign-in:{here}:{email}", OF_NAME_THERE)
     auth.admit(services, f"sign-in:{email}", OF_NAME)
     wanted = way_on(filled.values.get("next", ""))
     user = await services.console.prove(services.console.sign_in.verified, email, password)
     if user is None:
-        get("web").warning("sign_in.refused", user=who(email), address=auth.address_of(request))
+        get("web").warning("sign_in.refused", user=who(email), address=here)
         return forms.show(request, "sign_in.html", {"next": wanted, "email": email, "wrong": True}, 422)
     return await enter(request, RedirectResponse(wanted, 303), user)
 

@@ -24,7 +24,7 @@ async def listed(request: Request, visitor: Admin) -> Response:
 async def _show(request: Request, visitor: Admin, wrong: str = "") -> Response:
     services = auth.services_of(request)
     values = {
-        "rows": await services.keep(services.console.accounts.users), "roles": ROLES, "said": said(request),
+        "rows": await services.look(services.console.accounts.users), "roles": ROLES, "said": said(request),
         "shortest": SHORTEST, "longest": LONGEST_PASSWORD, "wrong": wrong, "typed": visitor.typed("email", 254),
     }  # fmt: skip
     return await page(request, visitor, "admin/users.html", values, 409 if wrong else 200)

@@ -8,6 +8,17 @@ from alembic import op
 revision = "0016"
 down_revision = "0015"
 
+# What old decisions tell of what they were made from, so that rules can be tried on them as well. Where a rule set the
+# category, the voted one is not known any more; nor is how sure a vote was by another target than that of its time.
+OLD = """
+insert into votes (arrival, at, mailbox, category, confidence, earned, to_triage, automatic, language)
+select d.arrival, d.at, t.mailbox,
+       case when json_extract(d.set_by, '$.category') is null then d.category else '' end,
+       d.confidence, case when d.needs_review and d.review_reason not like 'rule %' then 0.0 else 1.0 end, '', 0, ''
+from decisions d join tickets t on t.id = d.ticket
+where d.id in (select min(id) from decisions where actor = 'daemon' and arrival is not null group by arrival)
+"""
+
 
 def upgrade() -> None:
     """Add both."""
@@ -33,3 +44,4 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("version"),
     )
+    op.execute(OLD)
