@@ -92,7 +92,8 @@ def fit_from(database: Path, file: Path, model: str, balance: float, centring: b
     examples = [e for e in store.active() if e.id in kept][-MOST:]
     sources = [e.source for e in examples]
     own = measure_in(sources)
-    if not can_fit([e.category for e in examples if e.source != "seed"]):
+    # Labels that are no fair picture of the mail teach heads whatever was hard.
+    if not can_fit([e.category for e, fair in zip(examples, own, strict=True) if fair]):
         return False
     vectors = np.stack([np.frombuffer(kept[e.id], dtype="<f4") for e in examples]).astype(np.float32)
     texts, labels = [e.text for e in examples], [e.category for e in examples]

@@ -213,14 +213,15 @@ def fit(
 def measure_in(sources: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Which examples show how well mail is judged here, shape (n,): all that were labelled here, or none for all.
 
-    Corrections alone are no measure: as only what was judged wrong is corrected, nothing seems to have been right.
+    Corrections alone are no measure: as only what was judged wrong is corrected, nothing seems to have been right. They
+    count beside at least as many labels that do not depend on the vote having been wrong.
 
     Args:
         sources: where the labels of n examples come from.
     """
     own = np.array([source != "seed" for source in sources], dtype=np.bool_)
     fair = sum(source not in ("seed", "correction") for source in sources)
-    return own if fair >= ENOUGH_TO_MEASURE else np.zeros_like(own)
+    return own if fair >= max(ENOUGH_TO_MEASURE, int(own.sum()) - fair) else np.zeros_like(own)
 
 
 def _sample(candidates: Numbers, most: int) -> Numbers:

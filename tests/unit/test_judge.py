@@ -183,6 +183,7 @@ def test_corrections_alone_are_no_measure() -> None:
     assert not measure_in(["seed"] * 300 + ["correction"] * 300).any()
     assert measure_in(["seed"] * 3 + ["correction"] * 2 + ["confirmation"] * 50).tolist() == [False] * 3 + [True] * 52
     assert not measure_in(["import"] * 49).any()
+    assert not measure_in(["correction"] * 51 + ["confirmation"] * 50).any(), "more was wrong than anybody found right"
 
 
 def stubborn() -> Heads:
