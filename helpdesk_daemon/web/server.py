@@ -18,8 +18,8 @@ from helpdesk_daemon.web.app import build
 if TYPE_CHECKING:
     from helpdesk_daemon.web.services import Services
 
-# Seconds after which a thread that computes lets another one go on. SQLite's driver gives the interpreter away at every row
-# and must get it back: at Python's own 5 ms pages took more than twice as long while mail was decided.
+# Seconds after which a thread that computes lets another one go on. SQLite's driver gives the interpreter away at every
+# row and must get it back: at Python's own 5 ms pages took more than twice as long while mail was decided.
 SWITCH = 0.0005
 MOST_AT_ONCE = 200  # connections; further ones are told to come back
 
