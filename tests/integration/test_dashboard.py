@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -75,6 +76,20 @@ def test_only_who_is_signed_in_sees_it(tmp_path: Path, sink: Sink) -> None:
         assert (await site.client.get("/dashboard/?days=6")).status_code == 200, "a day that is none is today"
 
     play(tmp_path, sink, scene)
+
+
+def test_threads_take_turns_often_while_pages_are_served(tmp_path: Path, sink: Sink) -> None:
+    before = sys.getswitchinterval()
+
+    async def scene(site: Site) -> None:
+        await site.client.get("/submit/")
+        assert sys.getswitchinterval() < 0.001
+
+    sys.setswitchinterval(0.005)
+    try:
+        play(tmp_path, sink, scene)
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_it_counts_what_came(tmp_path: Path, sink: Sink) -> None:
