@@ -28,6 +28,7 @@ from helpdesk_daemon.adapters.store.engine import StageLock, open_engine
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.outbox import Outbox
+from helpdesk_daemon.adapters.store.reports import Reports
 from helpdesk_daemon.adapters.store.retention import Retention
 from helpdesk_daemon.adapters.store.rule_versions import keep_rules
 from helpdesk_daemon.adapters.store.sla import Sla as SlaOnDatabase
@@ -61,6 +62,7 @@ from helpdesk_daemon.stages.keep_index import KeepIndex
 from helpdesk_daemon.stages.observe import Observe
 from helpdesk_daemon.stages.pulse import BEAT, Pulse
 from helpdesk_daemon.stages.reload import Reload
+from helpdesk_daemon.stages.report import Report
 from helpdesk_daemon.stages.retain import Retain
 from helpdesk_daemon.stages.sla import Sla
 from helpdesk_daemon.stages.watch import Watch
@@ -172,6 +174,11 @@ class App:
             digest_plan_of(settings), Digests(self.engine, self.clock, settings.watching.closed_weight),
             lambda: self.desks.first, self.clock, self.db,
             self._outgoing,
+        )  # fmt: skip
+        self.report = Report(
+            digest_plan_of(settings), settings.digest.monthly,
+            Reports(self.engine, self.clock, settings.watching.closed_weight), lambda: self.desks.first, self.clock,
+            self.db, self.work, self._outgoing,
         )  # fmt: skip
         self.observe = Observe(
             Watching(self.engine, self.clock), sense_of(settings), self.clock, self.db, self.work
@@ -310,6 +317,7 @@ class App:
         await self.observe.look()
         await self.watch.look()
         await self.digest.look()
+        await self.report.look()
         for deliver in self.delivers:
             with contextlib.suppress(Unreachable, SignInError):
                 await deliver.drain()
@@ -330,11 +338,11 @@ class App:
         if self.settings.health.port:
             await self.health.listen(self.settings.health.host, self.settings.health.port)
         stages: list[
-            Ingest | Decide | Deliver | Copies | Sla | Observe | Watch | Digest | Retain | KeepIndex | Pulse | Reload
-            | Web
+            Ingest | Decide | Deliver | Copies | Sla | Observe | Watch | Digest | Report | Retain | KeepIndex | Pulse
+            | Reload | Web
         ] = [
             *self.ingests, self.decide, *self.delivers, *self.copies, self.sla, self.observe, self.watch, self.digest,
-            self.retain, *self.keepers, *self.web, self.pulse, self.reload,
+            self.report, self.retain, *self.keepers, *self.web, self.pulse, self.reload,
         ]  # fmt: skip
         tasks = [loop.create_task(stage.run(), name=type(stage).__name__) for stage in stages]
         preparing = loop.create_task(self._prepare(), name="prepare")
@@ -397,6 +405,7 @@ class App:
             scheduler.add_job(copies.wake, "interval", seconds=15, id=f"copies {copies.mailbox}")
         scheduler.add_job(self.decide.wake, "interval", seconds=30, id="decide")
         scheduler.add_job(self.sla.wake, "interval", seconds=30, id="sla")
+        scheduler.add_job(self.report.wake, "interval", minutes=10, id="report")
         scheduler.add_job(self.digest.wake, "interval", seconds=60, id="digest")
         scheduler.add_job(self.observe.wake, "interval", seconds=self.settings.alerts.look_seconds, id="observe")
         scheduler.add_job(self.watch.wake, "interval", seconds=self.settings.alerts.look_seconds, id="watch")

@@ -47,7 +47,7 @@ EXAMPLES, GROUPS, KNOWN = 2_500, 6, 60
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 QUIET_TARGET = 1  # false alarms in 5,000 mails
 # By change: in how many mails it is told, and in how many planted ones.
-TARGETS = {"burst": (60, 20), "swap": (300, 300), "topic": (600, 40)}
+TARGETS = {"burst": (60, 25), "swap": (300, 300), "topic": (600, 40)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,12 +244,12 @@ def plot(stream: Stream, name: str, since: int, file: Path) -> None:
     top = max([value for _, value in points] + [10.0])
     x = [(at - low) / (last - low) * width for at, _ in points]
     line = " ".join(f"{a:.1f},{height - value / top * height:.1f}" for a, (_, value) in zip(x, points, strict=True))
+    alarms = [(at, what, (at - low) / (last - low) * width) for at, what in stream.alarms if at >= low]
     marks = "".join(
-        f'<line x1="{(at - low) / (last - low) * width:.1f}" x2="{(at - low) / (last - low) * width:.1f}" y1="0" '
-        f'y2="{height}" stroke="#c0392b"/><text x="{(at - low) / (last - low) * width + 4:.1f}" y="12" '
-        f'fill="#c0392b">{what} after {at - since}</text>'
-        for at, what in stream.alarms if at >= low
-    )  # fmt: skip
+        f'<path d="M{a:.1f} 0V{height}" stroke="#c0392b"/>'
+        f'<text x="{a + 4:.1f}" y="{12 + 14 * (n % 8)}" fill="#c0392b">{what} after {at - since}</text>'
+        for n, (at, what, a) in enumerate(alarms)
+    )
     what = "planted mails so far" if name in ("burst", "topic") else "evidence, highest department; alarms at 10"
     file.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-50 -30 {width + 70} {height + 70}" '

@@ -49,7 +49,7 @@ class RulesSource:
         try:
             content = read_file(self._path)
         except ConfigError as error:
-            raise UnusableRules(f"{error}") from error
+            raise UnusableRules(f"{error}.", error.problem) from error
         if hashlib.sha256(content).hexdigest() == self._version:
             return None
         found = read_rules(content, self.name, self._polled)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import socket
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +14,10 @@ import click
 from helpdesk_daemon.cli.common import as_json, current_schema, print_json, print_rows, reading, settings_of
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from helpdesk_daemon.ports.watching import Accuracy, Crowd, Standing
+    from helpdesk_daemon.settings import Settings
     from helpdesk_daemon.triage.watching.estimates import Share
 
 COLUMNS = {
@@ -26,9 +32,10 @@ CROWD_COLUMNS = {"id": "ID", "kind": "Kind", "began_at": "Since", "count": "Tick
     "--days", type=click.FloatRange(min=1), help="How far back people's verdicts count [[watching] window_days]"
 )
 @click.option("--crowd", type=int, help="Only the tickets of this crowd, one a line")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write this month's report so far here")
 @as_json
 @click.pass_context
-def accuracy(ctx: click.Context, days: float | None, crowd: int | None, json_: bool) -> None:
+def accuracy(ctx: click.Context, days: float | None, crowd: int | None, html: Path | None, json_: bool) -> None:
     """How often routing was right, and what changed lately.
 
     "Right" is the share of those tickets that people judged: corrected, confirmed, or closed as they were. Nobody
@@ -46,12 +53,38 @@ def accuracy(ctx: click.Context, days: float | None, crowd: int | None, json_: b
             raise click.BadParameter(f"There is no crowd {crowd}.", param_hint="--crowd")
         print_json(found) if json_ else click.echo("\n".join(found))
         return
+    if html is not None:
+        html.write_text(_page(settings, engine), encoding="utf-8")
+        click.echo(f"Wrote {html}")
+        return
     window = timedelta(days=days or settings.watching.window_days)
     known = accuracy_of(engine, SystemClock().now(), window, settings.watching.closed_weight)
     if json_:
         print_json(dataclasses.asdict(known))
         return
     _print(known)
+
+
+def _page(settings: Settings, engine: Engine) -> str:
+    """The report of the present month so far, with its pictures inside."""
+    from helpdesk_daemon.adapters.clock import SystemClock
+    from helpdesk_daemon.adapters.keys import load_signer
+    from helpdesk_daemon.adapters.store.reports import Reports
+    from helpdesk_daemon.stages.report import pictures, span_of, values_of
+    from helpdesk_daemon.wiring.accounts import digest_plan_of
+    from helpdesk_daemon.wiring.desks import desk_of, routing_of
+
+    plan, now = digest_plan_of(settings), SystemClock().now()
+    first = now.astimezone(plan.zone).date().replace(day=1)
+    since, _, weeks = span_of(first, plan)
+    weeks = [week for week in weeks if week[1] <= now]
+    month = Reports(engine, SystemClock(), settings.watching.closed_weight).month(f"{first:%Y-%m}", since, now, weeks)
+    composer = desk_of(settings, routing_of(settings), load_signer(settings.data_dir)).composer
+    _, page = composer.render("report", values_of(month, composer, socket.gethostname()))
+    for picture in pictures(month):
+        inside = base64.b64encode(picture.content).decode()
+        page = (page or "").replace(f"cid:{picture.content_id}", f"data:image/png;base64,{inside}")
+    return page or ""
 
 
 def _print(known: Accuracy) -> None:

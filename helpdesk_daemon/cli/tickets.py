@@ -84,6 +84,9 @@ def show(ctx: click.Context, ticket_id: str, save: Path | None, json_: bool) -> 
         click.echo(f"{'Tags':<12}{', '.join(found['tags'])}")
     if found["not_acknowledged"]:
         click.echo(f"{'Customer':<12}was not acknowledged: {found['not_acknowledged']}")
+    for crowd in found["crowds"]:
+        words = f", {', '.join(crowd['words'])}" if crowd["words"] else ""
+        click.echo(f"{'Alike':<12}{crowd['kind']} of {crowd['count']} tickets{words}: accuracy --crowd {crowd['id']}")
     for decision in found["decisions"]:
         click.echo(
             f"{'Decision':<12}{decision['category'] or 'not classified'} ({decision['confidence']:.2f}) by "

@@ -94,10 +94,10 @@ class Composer:
     null_sender: bool = True
     base_url: str = ""
 
-    def acknowledgement(self, ticket: Ticket, message: Message, now: datetime) -> Outgoing:
-        """The customer's acknowledgement, as RFC 3834 asks of an automatic answer."""
+    def acknowledgement(self, ticket: Ticket, message: Message, now: datetime, known: bool = False) -> Outgoing:
+        """The customer's acknowledgement, as RFC 3834 asks of an automatic answer; `known`: others wrote the same."""
         track = f"{self.base_url}/track/{self.signer.link(ticket.id)}/" if self.base_url else ""
-        values = {"ticket": ticket, "message": message, "identity": self.identity, "track": track}
+        values = {"ticket": ticket, "message": message, "identity": self.identity, "track": track, "known": known}
         text, html = self.render("acknowledgement", values, message.language)
         fields: list[Field] = [
             ("From", phrase(self.identity.name, self.identity.address)),

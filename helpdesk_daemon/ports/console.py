@@ -21,8 +21,30 @@ class TicketDesk(Protocol):
     def original(self, ticket: str, message: int) -> bytes:
         """A mail on a ticket as it came; empty when it is gone, or not on this ticket."""
 
+    def log(self, wanted: LogFilter, before: int, limit: int) -> list[Row]:
+        """Lines of the audit log, newest first, below number `before` unless that is 0."""
+
     def next_in_review(self, after: str) -> str:
         """The ticket that waits longest for a check, of those younger than `after`; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which lines of the audit log are shown; what is empty filters nothing.
+
+    Attributes:
+        ticket: only of this ticket.
+        event: only this event; `*` stands for anything.
+        address: only of tickets that it takes part in, or whose detail names it, as that of who did it.
+        since: from this moment on, ISO 8601 UTC.
+        until: before this moment.
+    """
+
+    ticket: str = ""
+    event: str = ""
+    address: str = ""
+    since: str = ""
+    until: str = ""
 
 
 class MailReading(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Protocol
 
 from helpdesk_daemon.ports.watching import Accuracy
@@ -65,13 +65,14 @@ class Picture:
 
     Attributes:
         at: when it was taken, UTC.
-        since: midnight at which the span begins.
+        zone: in which people read it; of its days and hours, to the full hour of UTC.
+        since: when the span begins.
         days: of the span, today included.
         counts: by hour where the span is one day, else by day, oldest first, none left out.
         before: tickets and those to review of as long a time right before.
         departments: most tickets first.
         categories: most tickets first; an empty name for those without.
-        week: tickets by hour of the last seven days, 7 x 24, oldest day first.
+        week: tickets by hour of the clock of the last seven days, 7 x 24, oldest day first.
         sure: the daemon's decisions of the span by band of confidence, those that went straight to a department.
         doubted: the same, those to be reviewed.
         reviewing: open tickets that wait for a person's look now, whenever received.
@@ -85,13 +86,14 @@ class Picture:
     """
 
     at: datetime
+    zone: tzinfo
     since: datetime
     days: int
     counts: Sequence[Count]
     before: tuple[int, int]
     departments: Sequence[Group]
     categories: Sequence[Group]
-    week: Sequence[Sequence[int]]
+    week: Sequence[Sequence[Count]]
     sure: Sequence[int]
     doubted: Sequence[int]
     reviewing: int

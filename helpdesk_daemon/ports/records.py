@@ -207,6 +207,7 @@ class Known:
         stories: by tracking ID, where they were asked for: all mails on the ticket with their bytes, oldest first;
             the bytes are empty where they are gone.
         breaker_open: the circuit breaker holds outgoing mail.
+        bursts: middles of open bursts by number, float16, little-endian.
     """
 
     tickets: dict[str, Ticket] = field(default_factory=dict)
@@ -221,6 +222,7 @@ class Known:
     copies: dict[str, list[Stored]] = field(default_factory=dict)
     stories: dict[str, list[tuple[Stored, bytes]]] = field(default_factory=dict)
     breaker_open: bool = False
+    bursts: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

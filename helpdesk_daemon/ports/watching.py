@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
+from helpdesk_daemon.outgoing.message import Outgoing
+from helpdesk_daemon.ports.digest import Span
+from helpdesk_daemon.triage.vote import Vectors
 from helpdesk_daemon.triage.watching import gathering
 from helpdesk_daemon.triage.watching.estimates import Judged, Share
 
@@ -164,3 +167,63 @@ class WatchingStore(Protocol):
 
     def keep(self, news: News, findings: Findings) -> None:
         """Write down what a look led to, and that it was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """Seven days from `day` on: new tickets, those that went to review, routed ones that were judged, and corrected."""
+
+    day: date
+    tickets: int
+    review: int
+    judged: int
+    corrected: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """All labels that vote.
+
+    Attributes:
+        sources: where each comes from: `seed`, `import`, or a person.
+        categories: its category.
+        vectors: shape (n, d), float32, L2-normalised rows.
+        replaced: by source, how many of its labels were replaced by another category since the month began.
+    """
+
+    sources: Sequence[str]
+    categories: Sequence[str]
+    vectors: Vectors
+    replaced: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Month:
+    """What a report tells.
+
+    Attributes:
+        name: such as `2026-11`.
+        accuracy: by the verdicts of the month.
+        weeks: oldest first.
+        incidents: titles of what people were alerted of.
+        labels: what later mail is sorted by.
+    """
+
+    name: str
+    accuracy: Accuracy
+    weeks: Sequence[Week]
+    incidents: Sequence[str]
+    labels: Labels
+
+
+class ReportStore(Protocol):
+    """The reports that were made. Every method may raise StoreError."""
+
+    def last(self) -> str | None:
+        """The latest month whose report was made; None before the first."""
+
+    def month(self, name: str, since: datetime, until: datetime, weeks: Sequence[Span]) -> Month:
+        """What a month's report tells."""
+
+    def keep(self, name: str, mails: Sequence[Outgoing]) -> bool:
+        """Note that a month's report was made and put its mails into the outbox; False if it was before."""

@@ -135,6 +135,8 @@ class WatchingTable(Table):
     """People who write the same within an hour before it is an incident; 0 looks for none."""
     topic_people: int = Field(default=8, ge=0)
     """People who write of what no example knows before it is a new topic; 0 looks for none."""
+    tell_known: bool = False
+    """While many write the same, their acknowledgements say that others reported it, too."""
 
 
 class HealthTable(Table):
@@ -152,9 +154,11 @@ class DigestTable(Table):
     at: str = Field(default="07:00", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")
     """Local time of day; empty: no digest."""
     zone: str = "UTC"
-    """Of that time and of the days it counts (IANA name)."""
+    """Of that time, and of the days that digest and dashboard count (IANA name)."""
     to: list[Email] = Field(default_factory=list)
     """Who gets it; empty: `operator`."""
+    monthly: bool = True
+    """On the first of a month, at that time, also a report on how well routing went."""
 
     @field_validator("zone")
     @classmethod

@@ -33,6 +33,7 @@ class Desk:
         model: name of the model that votes.
         new_id: makes tracking IDs.
         confirms: whether a ticket that is closed teaches its category.
+        tells_known: whether acknowledgements say that others wrote the same.
     """
 
     routing: Routing
@@ -46,6 +47,7 @@ class Desk:
     model: str = ""
     new_id: Callable[[], str] = new_tracking_id
     confirms: bool = False
+    tells_known: bool = False
 
     @property
     def mailbox(self) -> str:

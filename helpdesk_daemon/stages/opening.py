@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import numpy as np
+
 from helpdesk_daemon.mail.message import Address
 from helpdesk_daemon.mail.screen import Kind
 from helpdesk_daemon.outgoing.compose import deliverable
@@ -19,6 +21,7 @@ from helpdesk_daemon.tickets.tracking import read_tracking_id
 from helpdesk_daemon.triage.decide import Decision, decide
 from helpdesk_daemon.triage.terms import calendar_of
 from helpdesk_daemon.triage.vote import Vote
+from helpdesk_daemon.triage.watching.gathering import BURST, belongs
 
 MOST_TAKE_PART = 25  # people on the customer's side who get answers: a list of addresses is no conversation
 SEALED = frozenset({"multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"})
@@ -54,15 +57,26 @@ def open_ticket(case: Case, voted: Vote | None) -> Outcome:
     ticket = replace(ticket, forward_id=forward.message_id)
     buckets, breaker, withheld = _may_acknowledge(case, ticket, decision)
     ticket = replace(ticket, not_acknowledged=withheld)
-    outgoing = [forward]
+    outgoing, known = [forward], known_burst(case, voted)
     if not withheld:
-        outgoing.append(desk.composer.acknowledgement(ticket, message, case.now))
+        outgoing.append(desk.composer.acknowledgement(ticket, message, case.now, known > 0))
     people = taking_part(desk, (screening.requester, message.sender, *message.cc))
     return case.outcome(
         "ticket", screening.reason, ticket=ticket.id, opened=ticket, participants=people, decision=decision,
         message=case.stored(ticket.id, "request"), outgoing=tuple(outgoing), buckets=buckets, breaker=breaker,
-        basis=basis, audit=_decided(ticket, decision, withheld, message.language), sighting=sighting(voted),
+        basis=basis, audit=_decided(ticket, decision, withheld, message.language, known), sighting=sighting(voted),
     )  # fmt: skip
+
+
+def known_burst(case: Case, voted: Vote | None) -> int:
+    """Number of the open burst that a mail belongs to, where its acknowledgement may tell; 0 for none."""
+    bursts = case.known.bursts
+    if not case.desk.tells_known or not bursts or voted is None or voted.vector is None:
+        return 0
+    centres = [np.frombuffer(centre, dtype="<f2").astype(np.float32) for centre in bursts.values()]
+    alike = [centre for centre in centres if centre.shape == voted.vector.shape]
+    found = belongs(voted.vector, alike, BURST.alike) if len(alike) == len(centres) else -1
+    return list(bursts)[found] if found >= 0 else 0
 
 
 def sighting(voted: Vote | None) -> Sighting | None:
@@ -117,7 +131,7 @@ def _may_acknowledge(case: Case, ticket: Ticket, decision: Decision) -> tuple[di
     return buckets, breaker, f"limit of automatic mail reached ({empty.partition(':')[0]})" if empty else ""
 
 
-def _decided(ticket: Ticket, decision: Decision, withheld: str, language: str) -> tuple[Audit, ...]:
+def _decided(ticket: Ticket, decision: Decision, withheld: str, language: str, known: int) -> tuple[Audit, ...]:
     detail = {
         "category": decision.category, "confidence": round(decision.confidence, 4),
         "needs_review": decision.needs_review, "review_reason": decision.review_reason,
@@ -125,6 +139,7 @@ def _decided(ticket: Ticket, decision: Decision, withheld: str, language: str) -
         "rule": decision.rule, "neighbours": [n.example for n in decision.neighbours], "model": decision.model,
         "judge": decision.judge, "views": {v.name: [v.category, round(v.share, 4)] for v in decision.views},
         "rules_version": decision.rules_version, "language": language,
+        **({"told_of_burst": known} if known and not withheld else {}),
     }  # fmt: skip
     decided = Audit("ticket.decided", detail, ticket.id)
     if not withheld:

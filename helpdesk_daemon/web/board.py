@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,7 +23,7 @@ PARTS = (
 LIST, REVIEW, CORRECTIONS = "/admin/tickets/", "/admin/review/", "/admin/audit/?event=ticket.corrected"
 NEED_A_PERSON = ("failed", "ambiguous", "held")
 ON_THE_WAY = ("pending", "sending", "deferred")
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,11 @@ def to_list(**filters: Any) -> str:
 
 def view(picture: Picture, accuracy: Accuracy) -> dict[str, Any]:
     """Everything the templates of the dashboard show."""
-    p, most = picture, max(max(hours) for hours in picture.week)
+    p, most = picture, max(hour.tickets for hours in picture.week for hour in hours)
     return {
         "p": p, "a": accuracy, "standings": standings(accuracy), "least": least_shown(accuracy),
-        "days": p.days, "spans": SPANS, "to_list": to_list, "tiles": tiles(p),
+        "days": p.days, "spans": SPANS, "to_list": to_list, "name_of": partial(name_of, p.zone),
+        "zone": f"{p.at.astimezone(p.zone):%Z}", "tiles": tiles(p),
         "volume": volume(p), "promises": promises(p), "ended": [c for c in p.counts if c.kept or c.missed],
         "bands": bands(p), "confidence": confidence(p), "week": week(p, most), "most_in_hour": most,
         "departments": [_links(group, {"department": group.name}, p.since) for group in p.departments],
@@ -136,37 +138,48 @@ def _compared(p: Picture) -> str:
     return f"{words.change(tickets, before)} {when}" if before else f"none {'' if p.days == 1 else 'in '}{when}"
 
 
-def _when(c: Count) -> str:
-    return words.hours(c.since, c.until) if c.until - c.since == HOUR else words.day(c.since)
+def name_of(zone: tzinfo, c: Count) -> str:
+    """The hour or day of a count."""
+    return words.hours(*_local(zone, c)) if c.until - c.since <= 2 * HOUR else words.day(_middle(zone, c))
 
 
-def _ticks(counts: Sequence[Count]) -> list[str]:
+def _local(zone: tzinfo, c: Count) -> tuple[datetime, datetime]:
+    return c.since.astimezone(zone), c.until.astimezone(zone)
+
+
+def _middle(zone: tzinfo, c: Count) -> datetime:
+    """A moment that is within the day whatever the zone: days begin at a full hour of UTC."""
+    return (c.since + (c.until - c.since) / 2).astimezone(zone)
+
+
+def _ticks(p: Picture) -> list[str]:
     """Labels of an axis of time: every third hour, every day of a week, else every fifth day back from today."""
-    if len(counts) == 24:
-        return [f"{c.since:%H}" if c.since.hour % 3 == 0 else "" for c in counts]
-    if len(counts) <= 7:
-        return [words.short_day(c.since) for c in counts]
-    last = len(counts) - 1
-    return [f"{c.since.day} {c.since:%b}" if (last - number) % 5 == 0 else "" for number, c in enumerate(counts)]
+    if p.days == 1:
+        clock = [c.since.astimezone(p.zone) for c in p.counts]
+        return [f"{at:%H}" if at.hour % 3 == 0 else "" for at in clock]
+    days = [_middle(p.zone, c) for c in p.counts]
+    if p.days <= 7:
+        return [words.short_day(day) for day in days]
+    return [f"{day.day} {day:%b}" if (p.days - number) % 5 == 0 else "" for number, day in enumerate(days, 1)]
 
 
 def volume(p: Picture) -> Bars:
     """Tickets by hour or day, those to review on top."""
     return bars(("ticket", "review"), (
         ((c.tickets - c.review, c.review),
-         f"{_when(c)}: {words.plural(c.tickets)}, {words.number(c.review)} to review",
+         f"{name_of(p.zone, c)}: {words.plural(c.tickets)}, {words.number(c.review)} to review",
          to_list(since=c.since, until=c.until) if c.tickets else "", tick)
-        for c, tick in zip(p.counts, _ticks(p.counts), strict=True)
+        for c, tick in zip(p.counts, _ticks(p), strict=True)
     ))  # fmt: skip
 
 
 def promises(p: Picture) -> Bars:
     """Promises of a first answer that ended, by hour or day of receipt, missed ones on top."""
     return bars(("kept", "missed"), (
-        ((c.kept, c.missed), f"{_when(c)}: {words.number(c.kept)} in time, {words.number(c.missed)} late",
+        ((c.kept, c.missed), f"{name_of(p.zone, c)}: {words.number(c.kept)} in time, {words.number(c.missed)} late",
          to_list(since=c.since, until=c.until, sla="missed" if c.missed else "kept") if c.kept or c.missed else "",
          tick)
-        for c, tick in zip(p.counts, _ticks(p.counts), strict=True)
+        for c, tick in zip(p.counts, _ticks(p), strict=True)
     ))  # fmt: skip
 
 
@@ -219,18 +232,18 @@ def week(p: Picture, most: int) -> list[Day]:
         p: the picture.
         most: tickets of the fullest hour.
     """
-    midnight = p.at.replace(hour=0, minute=0, second=0, microsecond=0)
     found = []
-    for number, counts in enumerate(p.week, 1):
-        day = midnight - (len(p.week) - number) * DAY
-        cells = [_cell(day + hour * HOUR, count, most) for hour, count in enumerate(counts)]
-        found.append(Day(words.short_day(day), sum(counts), to_list(since=day, until=day + DAY), cells))
+    for hours in p.week:
+        name = words.short_day(_middle(p.zone, Count(hours[0].since, hours[-1].until)))
+        whole = to_list(since=hours[0].since, until=hours[-1].until)
+        found.append(Day(name, sum(c.tickets for c in hours), whole, [_cell(p.zone, c, most) for c in hours]))
     return found
 
 
-def _cell(since: datetime, count: int, most: int) -> Cell:
-    told = f"{words.day(since)}, {words.hours(since, since + HOUR)}: {words.plural(count)}"
-    return Cell(count, shade(count, most), to_list(since=since, until=since + HOUR) if count else "", told)
+def _cell(zone: tzinfo, c: Count, most: int) -> Cell:
+    since, until = _local(zone, c)
+    told = f"{words.day(since)}, {words.hours(since, until)}: {words.plural(c.tickets)}"
+    return Cell(c.tickets, shade(c.tickets, most), to_list(since=c.since, until=c.until) if c.tickets else "", told)
 
 
 def _links(group: Group, own: Mapping[str, str], since: datetime) -> dict[str, Any]:

@@ -111,4 +111,5 @@ def desk_of(settings: Settings, routing: Routing, signer: Signer, box: MailboxTa
         reopen_within=timedelta(days=screening.reopen_days),
         operator=settings.operator or "",
         confirms=settings.model.confirmation_weight > 0,
+        tells_known=settings.watching.tell_known,
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
@@ -71,6 +73,8 @@ def web_of(
 
     table, first = settings.web, settings.mailbox[0].identity
     looking = open_engine(database(settings), readonly=True)
+    zone, watching = ZoneInfo(settings.digest.zone), settings.watching
+    board = Dashboard(looking, zone, timedelta(days=watching.window_days), watching.closed_weight)
     reads, look = WebReads(looking), Lane("web-look")
     services = Services(
         reading=reads, tokens=reads, writing=WebWrites(engine, clock, desks().first.limits.mail, link),
@@ -81,6 +85,6 @@ def web_of(
         terms=Terms(table.base_url, table.open_submit, table.submissions_hourly, table.requests_minutely,
                     table.token_requests_minutely, int(table.attachments_mb * 1_000_000)),
         gate=Gate(clock), console=console_of(settings, engine, looking, clock),
-        live=Live(Dashboard(looking), look, Lane("web-count"), clock),
+        live=Live(board, look, Lane("web-count"), clock),
     )  # fmt: skip
     return Web(services, table.host, table.port, table.proxies)

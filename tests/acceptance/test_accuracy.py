@@ -55,6 +55,20 @@ def test_the_tickets_of_a_crowd(folder: Path) -> None:
     assert "There is no crowd 7" in run(folder, "accuracy", "--crowd", "7").stderr.decode()
 
 
+def test_a_ticket_says_which_crowd_it_belongs_to(folder: Path) -> None:
+    assert "burst of 3 tickets, invoice: accuracy --crowd 1" in out(run(folder, "tickets", "show", ticket_id(2)))
+    assert "--crowd" not in out(run(folder, "tickets", "show", ticket_id(9)))
+    assert document(run(folder, "tickets", "show", "--json", ticket_id(2)))["crowds"][0]["count"] == 3
+
+
+def test_the_report_so_far_as_a_page(folder: Path) -> None:
+    assert "Wrote page.html" in out(run(folder, "accuracy", "--html", "page.html"))
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert "90.0 %" in page
+    assert page.count("data:image/png;base64,") == 2
+    assert "cid:" not in page
+
+
 def test_without_verdicts_it_says_how_to_give_them(tmp_path: Path) -> None:
     write_settings(tmp_path, "maildir:inbox", free_port())
     (tmp_path / "data").mkdir()

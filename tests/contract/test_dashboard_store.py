@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import event, text
@@ -25,7 +26,7 @@ TRUTH = """
     select 'review', substr(created_at, 1, 13), department, category, count(*) from tickets where needs_review
     group by 1, 2, 3, 4
     union all
-    select case d.needs_review when 1 then 'doubted' else 'sure' end, substr(t.created_at, 1, 10) || 'T00', '',
+    select case d.needs_review when 1 then 'doubted' else 'sure' end, substr(t.created_at, 1, 13), '',
            printf('%02d', min(cast(d.confidence * 20 as integer), 19)), count(*)
     from decisions d join tickets t on t.id = d.ticket where d.actor = 'daemon' group by 1, 2, 3, 4
     union all
@@ -85,7 +86,7 @@ def test_a_picture_counts_what_the_tables_hold(db: Database, reads: Dashboard) -
     assert today.before[0] == count(
         db, "created_at >= :a and created_at < :b", a=iso(midnight - timedelta(days=1)), b="2026-11-21T09"
     )
-    assert sum(map(sum, week.week)) == 1_500
+    assert sum(c.tickets for day in week.week for c in day) == 1_500
     assert sum(week.sure) + sum(week.doubted) == 1_500
     assert sum(c.kept + c.missed for c in week.counts) == db.one("select count(*) from sla where response <> 'running'")
     unanswered = "first_answer_at is null and state in ('new', 'open')"
@@ -97,6 +98,36 @@ def test_a_picture_counts_what_the_tables_hold(db: Database, reads: Dashboard) -
     assert week.reviewing == count(db, "needs_review and state <> 'closed'") > 0
     assert [row["due_at"] for row in week.next_due] == sorted(row["due_at"] for row in week.next_due)
     assert sum(g.tickets for g in week.categories) == 1_500
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "first", "hours"),
+    [
+        ("UTC", "2026-11-22T09:30", "2026-11-22T00:00", 24),
+        ("Europe/Berlin", "2026-11-22T23:30", "2026-11-22T23:00", 24),
+        ("Europe/Berlin", "2026-10-25T12:00", "2026-10-24T22:00", 25),
+        ("Europe/Berlin", "2026-03-29T12:00", "2026-03-28T23:00", 23),
+        ("Asia/Kolkata", "2026-11-22T09:30", "2026-11-21T18:00", 24),
+        ("America/Santiago", "2026-09-06T12:00", "2026-09-06T04:00", 23),
+    ],
+)
+def test_days_are_those_of_the_zone(db: Database, zone: str, now: str, first: str, hours: int) -> None:
+    at = datetime.fromisoformat(f"{now}:00+00:00")
+    fill(db.engine, at, 200, days=8)
+    engine = open_engine(db.path, readonly=True)
+    reads = Dashboard(engine, ZoneInfo(zone))
+    today, week = reads.picture(at, 1), reads.picture(at, 7)
+    engine.dispose()
+    assert today.since == datetime.fromisoformat(f"{first}:00+00:00")
+    assert len(today.counts) == hours
+    assert [len(day) for day in week.week] == [24] * 7
+    for shown in (today, week):
+        for each in shown.counts:
+            between = {"a": iso(each.since), "b": iso(each.until)}
+            assert each.tickets == count(db, "created_at >= :a and created_at < :b", **between)
+    assert sum(c.tickets for c in week.counts) == sum(c.tickets for day in week.week for c in day) > 0
+    assert sum(week.sure) + sum(week.doubted) == sum(c.tickets for c in week.counts)
+    assert [sum(c.tickets for c in day) for day in week.week] == [c.tickets for c in week.counts]
 
 
 def count(db: Database, where: str, **values: Any) -> int:

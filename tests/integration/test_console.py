@@ -70,6 +70,13 @@ def test_a_ticket_is_found_read_corrected_closed_and_reopened(tmp_path: Path, si
                                            " order by seq", ticket)]  # fmt: skip
         assert events == ["ticket.corrected", "example.corrected", "ticket.closed", "ticket.reopened"]
         assert email in (await site.client.get(f"/admin/audit/?ticket={ticket}")).text
+        by_person = (await site.client.get(f"/admin/audit/?address={email}&event=ticket.*")).text
+        assert 'href="/admin/audit/?event=ticket.corrected"' in by_person
+        assert 'href="/admin/audit/?event=ticket.decided"' not in by_person
+        since = (await site.client.get("/admin/audit/?from=2020-01-01&event=ticket.*")).text
+        assert 'href="/admin/audit/?event=ticket.decided"' in since
+        for query in ("to=2020-01-01", "from=9000-01-01", "address=nobody@x.example", "event=nothing.*"):
+            assert "No such lines" in (await site.client.get(f"/admin/audit/?{query}")).text, query
 
     play(tmp_path, sink, scene)
 
@@ -101,7 +108,8 @@ def test_every_role_may_what_it_may_and_no_more(tmp_path: Path, sink: Sink) -> N
         ticket = await opened(site, tmp_path)
         here = f"/admin/tickets/{ticket}/"
         everything = [*PAGES, here, "/admin/outbox/1/", "/admin/quarantine/1/"]
-        for path in [*everything, "/admin/users/", f"{here}messages/1/", f"{here}messages/1/original/"]:
+        for path in [*everything, "/admin/users/", f"{here}messages/1/", f"{here}messages/1/original/",
+                     f"{here}messages/1/files/0/"]:  # fmt: skip
             refused = await site.client.get(path)
             assert (refused.status_code, refused.headers["location"][:9]) == (303, "/sign-in/"), path
         agents = [(f"{here}close/", {}), (f"{here}correct/", {"category": "Bug"}), (f"{here}reroute/", {}),
@@ -270,7 +278,13 @@ def test_a_mail_whose_every_field_is_script_is_text_on_every_page(tmp_path: Path
         assert "allow-scripts" not in frame.headers["content-security-policy"]
         saved = await site.client.get(f"{here}messages/1/original/")
         assert saved.headers["content-disposition"].startswith("attachment")
-        assert (await site.client.get("/admin/tickets/HD-00000000/messages/1/")).status_code == 404
+        file = await site.client.get(f"{here}messages/1/files/0/")
+        assert (file.content, file.headers["content-type"]) == (b"x", "application/octet-stream")
+        assert file.headers["content-disposition"].startswith("attachment; filename*=UTF-8''")
+        assert file.headers["content-security-policy"] == "sandbox"
+        for path in (f"{here}messages/1/files/1/", "/admin/tickets/HD-00000000/messages/1/",
+                     "/admin/tickets/HD-00000000/messages/1/files/0/"):  # fmt: skip
+            assert (await site.client.get(path)).status_code == 404
 
     play(tmp_path, sink, scene)
 
@@ -304,7 +318,8 @@ def test_review_goes_from_one_ticket_to_the_next(tmp_path: Path, sink: Sink) -> 
 ODD = [
     "/admin/tickets/HD-!/", "/admin/tickets/?cursor=%00", "/admin/tickets/?from=9999-99-99", "/admin/outbox/0/",
     "/admin/outbox/99999999999999999999999/", "/admin/audit/?before=-1", "/admin/tickets/?to=9999-12-31",
-    "/admin/tickets/?review=x&sla=y&status=z",
+    "/admin/tickets/?review=x&sla=y&status=z", "/admin/tickets/?from=0001-01-01T00:00%2B14:00&to=9998-12-31",
+    "/admin/audit/?from=0001-01-01T00:00%2B14:00&to=9998-12-31", "/admin/audit/?event=%25&address=%25&ticket=x",
 ]  # fmt: skip
 
 

@@ -212,6 +212,10 @@ def test_every_number_leads_to_as_many_tickets(tmp_path: Path, sink: Sink) -> No
                 "insert into crowd_tickets select 1, id from tickets where id like '%1'",
                 "update tickets set category = '' where id like '%5'",
                 "update tickets set needs_review = 1 where id like '%3'",
+                "update tickets set state = 'open', first_answer_at = null, due_at = '2020-01-01T00:00:00.000Z' "
+                "where id like '%2'",
+                "update tickets set state = 'new', first_answer_at = null, due_at = strftime('%Y-%m-%dT%H:%M:%fZ', "
+                "'now', '+2 hours') where id like '%4'",
             ):
                 connection.exec_driver_sql(statement)
         await asyncio.sleep(live.FRESH)
@@ -221,6 +225,7 @@ def test_every_number_leads_to_as_many_tickets(tmp_path: Path, sink: Sink) -> No
         assert {"from", "to", "sla", "department", "category", "review", "crowd"} <= {
             name for href in counted for name in dict(parse_qsl(href.partition("?")[2]))
         }
+        assert {"soon", "overdue", "missed"} <= {dict(parse_qsl(href.partition("?")[2])).get("sla") for href in counted}
         for href, count in counted.items():
             listed = (await site.client.get(href)).text
             assert listed.count('<td class="main">') == count, href

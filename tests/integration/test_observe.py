@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -26,7 +28,9 @@ from helpdesk_daemon.stages.observe import Observe, Sense
 from tests.contract.rows import Database, decision, outcome, ticket, ticket_id
 from tests.contract.test_accuracy import AGENT, close, correct
 from tests.harness.dovecot import free_port
-from tests.harness.world import write_settings
+from tests.harness.sink import Sink
+from tests.harness.world import rows, write_settings
+from tests.integration.conftest import once
 
 DIMENSION = 64
 
@@ -251,3 +255,39 @@ def test_what_the_daemon_decides_itself_is_no_verdict(bench: Bench) -> None:
     assert bench.db.one("select count(*) from verdicts") == 0
     bench.db.decisions.commit([replace(made, actor=AGENT)])
     assert bench.db.one("select count(*) from verdicts") == 1
+
+
+def _drop(folder: Path, number: int, subject: str, words: str, age: timedelta = timedelta()) -> None:
+    """Put a mail into the Maildir, as if it had come a while ago."""
+    for part in ("new", "cur", "tmp"):
+        (folder / "inbox" / part).mkdir(parents=True, exist_ok=True)
+    file = folder / "inbox" / "new" / f"{number}.test"
+    file.write_text(
+        f"From: Person {number} <person{number}@customer.example>\nTo: support@helpdesk.example\n"
+        f"Subject: {subject}\nMessage-ID: <{number}@customer.example>\n\n{words}\n"
+    )
+    at = time.time() - age.total_seconds()
+    os.utime(file, (at, at))
+
+
+def test_from_mail_to_alert_and_to_what_customers_are_told(tmp_path: Path, sink: Sink) -> None:
+    settings = write_settings(tmp_path, "maildir:inbox", sink.port, more="[watching]\ntell_known = true\n")
+    for number in range(230):
+        _drop(tmp_path, number, f"Case {number}", f"Word{number} and word{number * 7}.", timedelta(days=5))
+    once(settings)
+    assert rows(tmp_path, "select count(*) as n from sightings") == [{"n": 230}]
+    for number in range(230, 238):
+        _drop(tmp_path, number, "Webmail is down", "I cannot sign in to webmail.")
+    once(settings)
+    assert rows(tmp_path, "select kind, ended_at from crowds") == [{"kind": "burst", "ended_at": None}]
+    assert rows(tmp_path, "select count(*) as n from crowd_tickets") == [{"n": 8}]
+    alerts = [mail for mail in sink.mails if str(mail.message["Subject"]).startswith("Alert")]
+    assert ["down, webmail" in str(mail.message["Subject"]) for mail in alerts] == [True]
+    known = [mail for mail in sink.mails if b"Others have reported the same" in mail.content]
+    assert known == [], "nobody knew while they came"
+    _drop(tmp_path, 238, "Webmail is down", "I cannot sign in to webmail.")
+    _drop(tmp_path, 239, "Case 239", "Another thing altogether.")
+    once(settings)
+    known = [mail for mail in sink.mails if b"Others have reported the same" in mail.content]
+    assert [mail.recipient for mail in known] == ["person238@customer.example"]
+    assert rows(tmp_path, "select count(*) as n from crowd_tickets") == [{"n": 9}]

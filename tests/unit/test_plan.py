@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 
+import numpy as np
 import pytest
 
 from helpdesk_daemon.mail.digest import digest
@@ -20,7 +21,7 @@ from helpdesk_daemon.stages.plan import absorb, opens_ticket, plan
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
 from helpdesk_daemon.tickets.tracking import Party
 from helpdesk_daemon.triage.rules import Conditions, Route, Routing, Rule, Setting
-from helpdesk_daemon.triage.vote import Vote
+from helpdesk_daemon.triage.vote import Standing, Vote
 from tests.unit.making import (
     AGENT,
     CUSTOMER,
@@ -211,6 +212,33 @@ def test_sealed_mail_and_invitations_go_to_triage_with_the_original(raw: bytes) 
     assert "original.eml" in [p.get_filename() for p in read(forward.mime).iter_attachments()]
     assert outcome.decision is not None
     assert outcome.decision.needs_review
+
+
+def _alike(cosine: float) -> Vote:
+    """A vote on a mail that is so alike to the middle of the burst."""
+    vector = np.zeros(8, dtype=np.float32)
+    vector[:2] = cosine, (1 - cosine**2) ** 0.5
+    return replace(SURE, vector=vector, standing=Standing("v1"))
+
+
+@pytest.mark.parametrize(("cosine", "allowed", "told"), [(0.9, True, True), (0.9, False, False), (0.3, True, False)])
+def test_an_acknowledgement_says_that_others_wrote_the_same_where_that_is_allowed(
+    cosine: float, allowed: bool, told: bool
+) -> None:
+    office = Office(replace(make_desk(), tells_known=allowed))
+    office.known.bursts = {5: np.eye(1, 8, dtype="<f2").tobytes()}
+    outcome = office.receive(mail(), voted=_alike(cosine))
+    assert ("Others have reported the same" in plain(outcome.outgoing[1].mime)) == told
+    assert outcome.audit[0].detail.get("told_of_burst") == (5 if told else None)
+    assert "Others have reported" not in plain(outcome.outgoing[0].mime), "the department is not the one to be told"
+    assert outcome.sighting is not None
+    assert np.frombuffer(outcome.sighting.vector, dtype="<f2")[0] == pytest.approx(cosine, abs=1e-3)
+
+
+def test_a_burst_of_another_model_is_not_compared() -> None:
+    office = Office(replace(make_desk(), tells_known=True))
+    office.known.bursts = {5: np.eye(1, 4, dtype="<f2").tobytes()}
+    assert "Others" not in plain(office.receive(mail(), voted=_alike(0.9)).outgoing[1].mime)
 
 
 def test_old_mail_is_not_acknowledged() -> None:

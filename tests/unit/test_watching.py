@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from helpdesk_daemon.triage.watching import chart, gathering, mix
 from helpdesk_daemon.triage.watching.estimates import Judged, accuracy, calibration_error, untouched, wilson
+from helpdesk_daemon.triage.watching.trust import sources_of
 from helpdesk_daemon.triage.watching.words import common_words
 
 DIMENSION = 32
@@ -131,8 +132,8 @@ def test_another_mix_is_told_named_and_over_when_it_is_usual() -> None:
 def test_weekends_are_no_change() -> None:
     """Blocks that differ among each other, but no more now than before."""
     state, alarms = mix.Mix(), 0
-    for day in range(60):
-        share = 20.0 if day % 7 < 5 else 60.0
+    for day in range(120):
+        share = 20.0 if day % 7 < 5 else 120.0
         for each in _mixed(BEFORE | {"Setup": share}, 50, day, state):
             alarms += each.alarmed and not state.alarmed
             state = each
@@ -230,3 +231,20 @@ def test_words_are_those_that_several_subjects_share() -> None:
     assert common_words(subjects) == ("vpn",)
     assert common_words([*subjects, "vpn down"]) == ("vpn", "down")
     assert common_words([]) == ()
+
+
+def test_a_source_that_labels_against_its_neighbours_is_doubtful() -> None:
+    rng = np.random.default_rng(3)
+    middles = np.eye(4, 24, dtype=np.float32)
+    truth = rng.integers(0, 4, 400)
+    rows = middles[truth] * 3 + rng.standard_normal((400, 24)).astype(np.float32) / 4
+    vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    names = np.array(["seed"] * 250 + ["ann"] * 100 + ["bob"] * 50)
+    said = np.where((names == "bob") & (rng.random(400) < 0.5), (truth + 1) % 4, truth)
+    found = sources_of(names.tolist(), [f"c{n}" for n in said], vectors, {"ann": 25})
+    by = {source.name: source for source in found}
+    assert [source.name for source in found] == ["seed", "ann", "bob"]
+    assert (by["bob"].doubtful, by["ann"].doubtful, by["seed"].doubtful) == (True, False, False)
+    assert by["bob"].contradicted.value == pytest.approx(0.5, abs=0.15)
+    assert by["ann"].replaced.value == 0.2
+    assert sources_of([], [], np.zeros((0, 0), dtype=np.float32), {}) == []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, select
+from sqlalchemy import Connection, Engine, Integer, Row, cast, func, select
 
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import tickets
@@ -18,6 +18,7 @@ from helpdesk_daemon.triage.watching.estimates import Judged, Share, accuracy, c
 from helpdesk_daemon.triage.watching.words import common_words
 
 MOST_VERDICTS = 10_000
+MOST_VOTED = 2_000  # that tell whether confidence can be believed
 MOST_TICKETS = 200  # of a crowd that are named
 WINDOW = timedelta(days=90)
 DEPARTMENT = "department:"
@@ -37,22 +38,22 @@ def accuracy_of(engine: Engine, now: datetime, window: timedelta = WINDOW, weigh
         TransientError, StoreError: the database cannot be used.
     """
     with transaction(engine) as connection:
-        judged = _verdicts(connection, now - window)
-        seen = _sightings(connection)
+        judged, seen = _verdicts(connection, now - window), _sightings(connection)
+        voted = _voted(connection, now - window)
         alarms = _alarms(connection)
         found = open_crowds(connection)
     routed = [row for row in judged if not row.needs_review]
     recent = [row for row in seen if not row.needs_review]
-    voted = [row for row in judged if not row.by_rule]
-    weights = [_weight(row, weight) for row in voted]
-    said, was = _mean([row.confidence for row in voted], weights), _mean([row.right for row in voted], weights)
+    weights = [weight if row.said_by == CLOSING else 1.0 for row in voted]
+    confidences, right = [row.confidence for row in voted], [row.right for row in voted]
+    mails, sure = sum(row.count for row in seen), sum(row.count for row in recent)
     return Accuracy(
         now - window, now, weight, _standing("", routed, recent, weight),
         _each(routed, recent, lambda row: row.department, weight, alarms),
         _each(routed, recent, lambda row: row.category, weight, {}),
         _standing("", [row for row in judged if row.needs_review], [row for row in seen if row.needs_review], weight),
-        len(seen), wilson(len(seen) - len(recent), len(seen)), _tenths(row.confidence for row in seen), said, was,
-        calibration_error([row.confidence for row in voted], [row.right for row in voted], weights), alarms, found,
+        mails, wilson(mails - sure, mails), _tenths(seen), _mean(confidences, weights), _mean(right, weights),
+        calibration_error(confidences, right, weights), alarms, found,
     )  # fmt: skip
 
 
@@ -63,17 +64,30 @@ def overall(connection: Connection, since: datetime, weight: float) -> Share:
 
 
 def _verdicts(connection: Connection, since: datetime) -> Rows:
-    wanted = select(verdicts).where(verdicts.c.at >= since).order_by(verdicts.c.at.desc()).limit(MOST_VERDICTS)
+    """The latest verdicts, those that are alike in one row with their count."""
+    latest = select(verdicts).where(verdicts.c.at >= since).order_by(verdicts.c.at.desc()).limit(MOST_VERDICTS)
+    each = latest.subquery()
+    kinds = each.c.department, each.c.category, each.c.needs_review, each.c.said_by
+    return list(connection.execute(select(*kinds, func.count().label("count")).group_by(*kinds)))
+
+
+def _voted(connection: Connection, since: datetime) -> Rows:
+    """The latest verdicts on what the classifier itself said, one in a row."""
+    wanted = (
+        select(verdicts.c.confidence, verdicts.c.right, verdicts.c.said_by)
+        .where(verdicts.c.at >= since, verdicts.c.by_rule.is_(False))
+        .order_by(verdicts.c.at.desc())
+        .limit(MOST_VOTED)
+    )
     return list(connection.execute(wanted))
 
 
 def _sightings(connection: Connection) -> Rows:
-    """The latest mails, and whether people moved them; as many as are kept."""
-    columns = sightings.c.category, sightings.c.department, sightings.c.confidence, sightings.c.needs_review
-    wanted = select(*columns, verdicts.c.said_by).select_from(
-        sightings.outerjoin(verdicts, verdicts.c.ticket == sightings.c.ticket)
-    )
-    return list(connection.execute(wanted))
+    """The latest mails, as many as are kept, and what people said of them; those that are alike in one row."""
+    tenth = func.min(cast(sightings.c.confidence * 10, Integer), 9).label("tenth")
+    kinds = sightings.c.category, sightings.c.department, sightings.c.needs_review, verdicts.c.said_by, tenth
+    both = sightings.outerjoin(verdicts, verdicts.c.ticket == sightings.c.ticket)
+    return list(connection.execute(select(*kinds, func.count().label("count")).select_from(both).group_by(*kinds)))
 
 
 def _alarms(connection: Connection) -> dict[str, datetime]:
@@ -136,13 +150,14 @@ def _each(
 
 
 def _standing(name: str, judged: Rows, seen: Rows, weight: float, alarmed_at: datetime | None = None) -> Standing:
-    count = Judged(*(sum(row.said_by == kind for row in judged) for kind in (CORRECTION, CONFIRMATION, CLOSING)))
-    moved = sum(row.said_by == CORRECTION for row in seen)
-    return Standing(name, accuracy(count, weight), untouched(moved, len(seen)), count, alarmed_at)
-
-
-def _weight(row: Row[Any], weight: float) -> float:
-    return weight if row.said_by == CLOSING else 1.0
+    said = Counter[str]()
+    for row in judged:
+        said[row.said_by] += row.count
+    count = Judged(said[CORRECTION], said[CONFIRMATION], said[CLOSING])
+    moved = sum(row.count for row in seen if row.said_by == CORRECTION)
+    return Standing(
+        name, accuracy(count, weight), untouched(moved, sum(row.count for row in seen)), count, alarmed_at
+    )  # fmt: skip
 
 
 def _mean(values: Sequence[float], weights: Sequence[float]) -> float | None:
@@ -150,8 +165,8 @@ def _mean(values: Sequence[float], weights: Sequence[float]) -> float | None:
     return sum(value * weight for value, weight in zip(values, weights, strict=True)) / total if total else None
 
 
-def _tenths(confidences: Iterable[float]) -> list[int]:
+def _tenths(seen: Rows) -> list[int]:
     counts = [0] * 10
-    for confidence in confidences:
-        counts[min(int(confidence * 10), 9)] += 1
+    for row in seen:
+        counts[row.tenth] += row.count
     return counts

@@ -13,6 +13,7 @@ from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import examples, messages, outbox, tickets
 from helpdesk_daemon.adapters.store.waiting import IN_REVIEW
 from helpdesk_daemon.ports import Clock
+from helpdesk_daemon.ports.console import LogFilter
 from helpdesk_daemon.ports.web import Place, Row
 
 LOG_LINES = 100  # of one ticket
@@ -51,6 +52,14 @@ class ConsoleTickets:
             number = connection.execute(wanted).scalar()
         kept = reading.arrival(self._engine, number) if number else None
         return kept[1] if kept else b""
+
+    def log(self, wanted: LogFilter, before: int, limit: int) -> list[Row]:
+        """See `TicketDesk.log`."""
+        rows = reading.audit_tail(
+            self._engine, limit, wanted.ticket, wanted.event, wanted.address.lower(), wanted.since, wanted.until,
+            before=before,
+        )  # fmt: skip
+        return [*rows[::-1]]
 
     def next_in_review(self, after: str) -> str:
         """See `TicketDesk.next_in_review`."""

@@ -5,15 +5,17 @@ No question grows with the history: counters have a few rows an hour, whatever t
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, case, func, select, text
 
 from helpdesk_daemon.adapters.store import figures, health
-from helpdesk_daemon.adapters.store.accuracy import accuracy_of
+from helpdesk_daemon.adapters.store.accuracy import WINDOW, accuracy_of
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import (
     UNANSWERED,
@@ -31,6 +33,7 @@ from helpdesk_daemon.ports.watching import Accuracy
 
 NEXT = 6  # tickets named that are due next
 WEEK = 7
+HOUR = timedelta(hours=1)
 TROUBLES = 20  # incidents named
 COUNTED = ("ticket", "review", "kept", "missed")
 
@@ -38,8 +41,8 @@ COUNTED = ("ticket", "review", "kept", "missed")
 class Dashboard:
     """`DashboardReading` on the database; the engine is one for looking only."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, zone: tzinfo = UTC, window: timedelta = WINDOW, weight: float = 1.0) -> None:
+        self._engine, self._zone, self._window, self._weight = engine, zone, window, weight
 
     def mark(self) -> Any:
         """See `DashboardReading.mark`."""
@@ -50,22 +53,23 @@ class Dashboard:
 
     def accuracy(self, now: datetime) -> Accuracy:
         """See `DashboardReading.accuracy`."""
-        return accuracy_of(self._engine, now)
+        return accuracy_of(self._engine, now, self._window, self._weight)
 
     def picture(self, now: datetime, days: int) -> Picture:
         """See `DashboardReading.picture`."""
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        since, day = midnight - timedelta(days=days - 1), timedelta(days=1)
+        begins = day_begins(now, self._zone, max(2 * days, WEEK))
+        span, since = begins[-days - 1 :], begins[-days - 1]
         with transaction(self._engine) as connection:
             pressing = _pressing(connection, now)
             breaker, due = health.open_breaker(connection), health.oldest_due(connection, now)
             bands = _bands(connection, since)
             return Picture(
-                at=now, since=since, days=days, counts=_counts(connection, since, now, days),
-                before=_totals(connection, since - days * day, now - days * day),
+                at=now, zone=self._zone, since=since, days=days,
+                counts=_counts(connection, hours_between(*span) if days == 1 else span),
+                before=_totals(connection, begins[-2 * days - 1], now - timedelta(days=days)),
                 departments=_groups(_by(connection, hourly.c.department, since), pressing),
                 categories=_groups(_by(connection, hourly.c.name, since), {}),
-                week=_week(connection, midnight - (WEEK - 1) * day), sure=bands["sure"], doubted=bands["doubted"],
+                week=_week(connection, begins[-WEEK - 1 :], self._zone), sure=bands["sure"], doubted=bands["doubted"],
                 reviewing=_reviewing(connection), next_due=_next_due(connection, now),
                 corrections=_corrections(connection, since),
                 arrivals=figures.by_state(connection, arrivals, figures.WAITING)
@@ -92,18 +96,27 @@ def since_hour(since: datetime, *what: str) -> Any:
     return hourly.c.what.in_(what) & (hourly.c.hour >= hour_of(since))
 
 
-def _counts(connection: Connection, since: datetime, now: datetime, days: int) -> list[Count]:
-    """By hour or day; those without a ticket are there, too."""
-    length, step = (13, timedelta(hours=1)) if days == 1 else (10, timedelta(days=1))
-    key = func.substr(hourly.c.hour, 1, length)
-    found: dict[str, dict[str, int]] = defaultdict(dict)
-    wanted = select(key, hourly.c.what, func.sum(hourly.c.count)).where(since_hour(since, *COUNTED))
-    for start, what, count in connection.execute(wanted.group_by(key, hourly.c.what)):
-        found[start][what] = count
-    steps = (since + number * step for number in range(24 if days == 1 else days))
-    return [
-        Count(start, start + step, *_values(found[hour_of(start)[:length]])) for start in steps
-    ]  # fmt: skip
+def day_begins(now: datetime, zone: tzinfo, days: int) -> list[datetime]:
+    """When the last days began and when today ends, in UTC: to the full hour, as counters go by hours of UTC."""
+    today = now.astimezone(zone).date()
+    dates = (today - timedelta(days=back) for back in range(days - 1, -2, -1))
+    found = (datetime.combine(date, time(), zone).astimezone(UTC) for date in dates)
+    return [at.replace(minute=0, second=0, microsecond=0) for at in found]
+
+
+def hours_between(since: datetime, until: datetime) -> list[datetime]:
+    """The full hours from one to another; of a day there may be 23 or 25."""
+    return [since + number * HOUR for number in range((until - since) // HOUR + 1)]
+
+
+def _counts(connection: Connection, bounds: Sequence[datetime]) -> list[Count]:
+    """Between one bound and the next; those without a ticket are there, too."""
+    keys = [hour_of(at) for at in bounds]
+    found: list[dict[str, int]] = [defaultdict(int) for _ in keys]
+    wanted = select(hourly.c.hour, hourly.c.what, func.sum(hourly.c.count)).where(since_hour(bounds[0], *COUNTED))
+    for hour, what, count in connection.execute(wanted.group_by(hourly.c.hour, hourly.c.what)):
+        found[bisect_right(keys, hour) - 1][what] += count
+    return [Count(since, until, *_values(found[number])) for number, (since, until) in enumerate(pairwise(bounds))]
 
 
 def _values(found: Mapping[str, int]) -> tuple[int, int, int, int]:
@@ -149,11 +162,19 @@ def _next_due(connection: Connection, now: datetime) -> list[Row]:
     return _rows(connection, wanted)
 
 
-def _week(connection: Connection, since: datetime) -> list[list[int]]:
-    wanted = select(hourly.c.hour, func.sum(hourly.c.count)).where(since_hour(since, "ticket"))
-    found = {row[0]: row[1] for row in connection.execute(wanted.group_by(hourly.c.hour))}
-    hours = [since + timedelta(hours=number) for number in range(WEEK * 24)]
-    return [[found.get(hour_of(at), 0) for at in hours[day * 24 : day * 24 + 24]] for day in range(WEEK)]
+def _week(connection: Connection, begins: Sequence[datetime], zone: tzinfo) -> list[list[Count]]:
+    """By hour of the clock: one that is skipped counts nothing, one that is shown twice counts twice."""
+    hours = _counts(connection, hours_between(begins[0], begins[-1]))
+    days: list[list[Count]] = []
+    for since, until in pairwise(begins):
+        shown = {hour: Count(since + hour * HOUR, since + hour * HOUR) for hour in range(24)}
+        for count in hours[(since - begins[0]) // HOUR : (until - begins[0]) // HOUR]:
+            hour = (count.until - timedelta(microseconds=1)).astimezone(zone).hour
+            first = shown[hour] if shown[hour].since < shown[hour].until else count
+            more = 0 if first is count else first.tickets
+            shown[hour] = Count(first.since, count.until, count.tickets + more)
+        days.append(list(shown.values()))
+    return days
 
 
 def _bands(connection: Connection, since: datetime) -> dict[str, list[int]]:

@@ -29,12 +29,14 @@ from helpdesk_daemon.adapters.store.schema import (
     tickets,
     votes,
 )
+from helpdesk_daemon.adapters.store.schema_watching import crowds
 from helpdesk_daemon.adapters.store.stories import copies, story
 from helpdesk_daemon.adapters.store.verdicts import note as note_verdicts
 from helpdesk_daemon.outgoing.limits import Bucket, scopes_of
 from helpdesk_daemon.ports import Arrival, Clock, Known, Outcome, Question
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
 
+_open_bursts = select(crowds.c.id, crowds.c.centre).where(crowds.c.kind == "burst", crowds.c.ended_at.is_(None))
 _open_breaker = select(breakers.c.id).where(breakers.c.released_at.is_(None))
 
 _settle = (
@@ -164,6 +166,7 @@ class Decisions:
                 ).scalars()
             )
         found.breaker_open = bool(connection.execute(_open_breaker).first())
+        found.bursts = {row.id: row.centre for row in connection.execute(_open_bursts)}
         return found
 
     def _know_tickets(self, connection: Connection, ids: list[str], found: Known) -> None:

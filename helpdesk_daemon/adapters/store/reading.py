@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Engine, Select, func, select, text
 
+from helpdesk_daemon.adapters.store.accuracy import crowds_of
 from helpdesk_daemon.adapters.store.arrivals import unpack
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema import (
@@ -71,6 +73,7 @@ def ticket(engine: Engine, ticket_id: str) -> Row | None:
     if not found:
         return None
     story = found[0]
+    story["crowds"] = [asdict(crowd) for crowd in crowds_of(engine, ticket_id)]
     story["sla"] = next(iter(_rows(engine, select(sla).where(sla.c.ticket == ticket_id))), None)
     story["messages"] = _rows(engine, select(messages).where(messages.c.ticket == ticket_id).order_by(messages.c.id))
     story["decisions"] = [
@@ -121,7 +124,7 @@ def suppression_list(engine: Engine, released: bool, limit: int) -> list[Row]:
 
 def audit_tail(
     engine: Engine, limit: int, ticket_id: str = "", event: str = "", address: str = "", since: str = "",
-    until: str = "", after: int | None = None,
+    until: str = "", after: int | None = None, before: int = 0,
 ) -> list[Row]:  # fmt: skip
     """The last lines of the audit log, oldest of them first; `detail` is None where it was erased.
 
@@ -134,6 +137,7 @@ def audit_tail(
         since: only from this moment on, ISO 8601 UTC.
         until: only before this moment.
         after: only rows beyond this number.
+        before: only rows below this number, 0 for all.
     """
     log, detail = audit_log.c, audit_detail.c.detail
     wanted = select(log.seq, log.at, log.actor, log.event, log.ticket, detail).outerjoin(
@@ -152,6 +156,8 @@ def audit_tail(
         wanted = wanted.where(log.at >= since)
     if until:
         wanted = wanted.where(log.at < until)
+    if before:
+        wanted = wanted.where(log.seq < before)
     if after is not None:
         rows = _rows(engine, wanted.where(log.seq > after).order_by(log.seq).limit(limit))
     else:

@@ -27,8 +27,6 @@ sla = Table(
     Column("resolution_escalated_at", Moment),
     Column("next_at", Moment),
     Column("revision", Integer, nullable=False, default=0, server_default="0"),
-    Index("sla_response", "response", "ticket", sqlite_where=text("response in ('kept', 'missed')"),
-          postgresql_where=text("response in ('kept', 'missed')")),
     Index("sla_next", "next_at", sqlite_where=text("next_at is not null"),
           postgresql_where=text("next_at is not null")),
 )  # fmt: skip

@@ -11,8 +11,8 @@ BLOCK = 50  # mails counted together
 NOW, BEFORE = 4, 40  # blocks that are compared; more are forgotten
 LEAST_BEFORE = 8
 FEWEST = 5.0  # mails of a category to be expected in the latest blocks; rarer categories count together
-SHIFT = 0.2  # population stability index from which on a change matters; the usual bounds are 0.1 and 0.25
-CHANCE = 1e-6  # at most so likely if nothing had changed; chosen by simulation (`scripts/watch_limits.py`)
+SHIFT = 0.1  # population stability index from which on a change matters: the usual bound of a moderate one
+CHANCE = 1e-4  # at most so likely if nothing had changed; chosen by simulation (`scripts/watch_limits.py`)
 REST = ""
 
 
@@ -58,7 +58,9 @@ def step(mix: Mix, category: str) -> Mix:
     if shift is None:
         return after
     # Over when the change no longer matters: the blocks before have then become like the latest.
-    alarmed = shift.index >= (SHIFT / 2 if mix.alarmed else SHIFT) and shift.chance <= (1e-3 if mix.alarmed else CHANCE)
+    alarmed = shift.index >= (SHIFT / 2 if mix.alarmed else SHIFT) and shift.chance <= (
+        100 * CHANCE if mix.alarmed else CHANCE
+    )
     return replace(after, alarmed=alarmed)
 
 

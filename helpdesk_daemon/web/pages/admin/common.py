@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -59,6 +61,16 @@ def further(request: Request, **changes: object) -> str:
 def split(rows: Sequence[Any], place: Callable[[Any], object]) -> tuple[Sequence[Any], object]:
     """The rows of one page, of one row more than it has; and where the next page begins, None on the last."""
     return rows[:PAGE], place(rows[PAGE - 1]) if len(rows) > PAGE else None
+
+
+def moment(word: str, end: bool = False) -> datetime | None:
+    """A day or a moment of a query; of a day, its beginning, or its end; None for what is neither."""
+    with contextlib.suppress(ValueError, OverflowError):
+        at = datetime.fromisoformat(word)
+        at = at + timedelta(days=1) if end and len(word) == 10 else at
+        if 1970 <= at.year < 9_999:
+            return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    return None
 
 
 def read_mail(raw: bytes) -> Mapping[str, Any]:

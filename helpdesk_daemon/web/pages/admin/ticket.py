@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi import Path as InPath
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
+from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.ports.web import Row
 from helpdesk_daemon.tickets.tracking import read_tracking_id
 from helpdesk_daemon.web import auth
@@ -93,8 +95,26 @@ async def framed(request: Request, visitor: Viewer, ticket_id: str, number: int 
 async def original(request: Request, visitor: Viewer, ticket_id: str, number: int = Numbered) -> Response:
     """A mail as it came, to be saved; never shown, as it is a stranger's."""
     raw = await _original(request, ticket_id, number)
-    headers = {"Content-Disposition": f'attachment; filename="mail-{number}.eml"', "Content-Security-Policy": "sandbox"}
-    return Response(raw, media_type="message/rfc822", headers=headers)
+    return _saved(f"mail-{number}.eml", raw, "message/rfc822")
+
+
+@router.get("/{ticket_id}/messages/{number}/files/{place}/")
+async def file(
+    request: Request, visitor: Viewer, ticket_id: str, number: int = Numbered, place: int = InPath(ge=0, le=10_000)
+) -> Response:
+    """A file that came with a mail, by its place among them; to be saved, whatever it says it is."""
+    raw = await _original(request, ticket_id, number)
+    attached = (await auth.services_of(request).look(parse, raw)).attachments
+    if place >= len(attached):
+        raise HTTPException(404, "There is no such file")
+    return _saved(attached[place].name, attached[place].content, "application/octet-stream")
+
+
+def _saved(name: str, content: bytes, media: str) -> Response:
+    """Bytes of a stranger under a name (RFC 6266): browsers save them and show nothing."""
+    disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    headers = {"Content-Disposition": disposition, "Content-Security-Policy": "sandbox"}
+    return Response(content, media_type=media, headers=headers)
 
 
 async def _original(request: Request, ticket_id: str, number: int) -> bytes:

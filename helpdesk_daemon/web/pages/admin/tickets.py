@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -13,7 +13,7 @@ from helpdesk_daemon.ports.dashboard import SOON
 from helpdesk_daemon.ports.web import Place, TicketFilter
 from helpdesk_daemon.tickets.ticket import Priority, State
 from helpdesk_daemon.web import auth, shapes
-from helpdesk_daemon.web.pages.admin.common import PAGE, Viewer, Word, further, said, split
+from helpdesk_daemon.web.pages.admin.common import PAGE, Viewer, Word, further, moment, said, split
 from helpdesk_daemon.web.visitor import HOME, page
 
 router = APIRouter(prefix="/admin", include_in_schema=False)
@@ -27,15 +27,6 @@ FILTERS = ("text", "status", "department", "category", "priority", "review", "sl
 async def home() -> Response:
     """Where people begin."""
     return RedirectResponse(HOME, 303)
-
-
-def _moment(word: str, end: bool = False) -> datetime | None:
-    """A day or a moment of the query; of a day, its beginning, or its end; None for what is neither."""
-    with contextlib.suppress(ValueError, OverflowError):
-        at = datetime.fromisoformat(word)
-        at = at + timedelta(days=1) if end and len(word) == 10 else at
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
-    return None
 
 
 def _due(sla: str, now: datetime) -> tuple[datetime | None, datetime] | None:
@@ -67,7 +58,7 @@ async def listed(
     since = request.query_params.get("from", "")[:40]
     wanted = TicketFilter(
         status if status in list(State) else "", category, department, priority, text.strip(), REVIEW.get(review),
-        _moment(since), _moment(to, end=True), sla if sla in SLA[:3] else "", _due(sla, services.clock.now()),
+        moment(since), moment(to, end=True), sla if sla in SLA[:3] else "", _due(sla, services.clock.now()),
         _band(request.query_params.get("confidence", "")), _crowd(request.query_params.get("crowd", "")),
     )  # fmt: skip
     found = await services.look(services.reading.tickets, wanted, _place(cursor), PAGE + 1)

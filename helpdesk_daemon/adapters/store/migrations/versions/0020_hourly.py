@@ -11,10 +11,10 @@ revision = "0020"
 down_revision = "0019"
 
 # By the hour in which the ticket was received: `ticket` and `review`, by department and category; `kept` and `missed`
-# promises, by department. By the day: `sure` and `doubted`, the daemon's decisions by twentieth of confidence.
+# promises, by department; `sure` and `doubted`, the daemon's decisions, by twentieth of confidence.
 TICKET = "substr({0}.created_at, 1, 13), {0}.department, {0}.category"
 DECISION = (
-    "substr((select created_at from tickets where id = {0}.ticket), 1, 10) || 'T00', '', "
+    "substr((select created_at from tickets where id = {0}.ticket), 1, 13), '', "
     "printf('%02d', min(max(cast({0}.confidence * 20 as integer), 0), 19))"
 )
 PROMISE = "substr({0}.started_at, 1, 13), {0}.department, ''"
@@ -74,7 +74,6 @@ def upgrade() -> None:
         ("tickets_unanswered", "tickets", ["due_at", "department", "id"],
          "first_answer_at is null and state || '' in ('new', 'open')"),
         ("decisions_confidence", "decisions", ["confidence", "ticket"], "actor = 'daemon'"),
-        ("sla_response", "sla", ["response", "ticket"], "response in ('kept', 'missed')"),
     ):  # fmt: skip
         where = sa.text(rows)
         op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
