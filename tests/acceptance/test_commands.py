@@ -469,9 +469,9 @@ def test_explain_gives_values_of_the_promised_kinds(explained: list[dict[str, An
         assert found["priority"] in {"High", "Medium", "Low"}
         assert found["sla_hours"] > 0
         assert "@" in found["address"]
-        similarities = [near["similarity"] for near in found["neighbours"]]
-        assert similarities
-        assert similarities == sorted(similarities, reverse=True)
+        order = [(near["category"] != found["category"], -near["similarity"]) for near in found["neighbours"]]
+        assert order
+        assert order == sorted(order), "evidence for the category first, the nearest first"
 
 
 def test_explain_says_what_becomes_of_the_samples(explained: list[dict[str, Any]]) -> None:

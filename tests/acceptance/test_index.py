@@ -25,13 +25,13 @@ def test_load_look_take_over(tmp_path: Path) -> None:
         early = run(tmp_path, "index", "status", env=TOKEN)
         assert early.returncode == 78
         assert "no database yet" in early.stderr.decode()
-        assert "1230 sent, 0 taken out, 1230 in all; recall 1.000" in out(run(tmp_path, "index", "sync", env=TOKEN))
+        assert "1260 sent, 0 taken out, 1260 in all; recall 1.000" in out(run(tmp_path, "index", "sync", env=TOKEN))
         found = document(run(tmp_path, "index", "status", "--json", env=TOKEN))
         assert {key: found[key] for key in ("generation", "count", "sent", "to_send", "recall", "trouble")} == {
-            "generation": 1, "count": 1230, "sent": 1230, "to_send": 0, "recall": 1.0, "trouble": "",
+            "generation": 1, "count": 1260, "sent": 1260, "to_send": 0, "recall": 1.0, "trouble": "",
         }  # fmt: skip
         checked = run(tmp_path, "check", "--network", env=TOKEN).stdout.decode()
-        assert f"{server.url}, API v1, helpdesk: 1230 vectors" in checked
+        assert f"{server.url}, API v1, helpdesk: 1260 vectors" in checked
         shown = out(run(tmp_path, "index", "status", env=TOKEN))
         assert "Recall at 20" in shown
         assert "1.000" in shown
@@ -39,9 +39,9 @@ def test_load_look_take_over(tmp_path: Path) -> None:
         server.start()
         lost = run(tmp_path, "index", "status", "--json", env=TOKEN)
         assert lost.returncode == 1
-        assert json.loads(lost.stdout)["trouble"] == "it holds 0 of 1230: `helpdesk-daemon index sync`"
+        assert json.loads(lost.stdout)["trouble"] == "it holds 0 of 1260: `helpdesk-daemon index sync`"
         assert "it lost vectors" in out(run(tmp_path, "index", "sync", env=TOKEN))
-        assert server.count("helpdesk") == 1230
+        assert server.count("helpdesk") == 1260
         assert "asked for" in out(run(tmp_path, "index", "rebuild", env=TOKEN))
 
 
