@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from helpdesk_daemon import metrics
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
 from helpdesk_daemon.adapters.health import Health
 from helpdesk_daemon.adapters.keys import load_digest_key, load_signer
-from helpdesk_daemon.adapters.language import language_of
+from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
+from helpdesk_daemon.adapters.model.language import language_of
 from helpdesk_daemon.adapters.oauth.tokens import Tokens
-from helpdesk_daemon.adapters.rules_source import RulesSource
+from helpdesk_daemon.adapters.rules.source import RulesSource
 from helpdesk_daemon.adapters.store.arrivals import Arrivals
 from helpdesk_daemon.adapters.store.copies import CopiesToFile
 from helpdesk_daemon.adapters.store.decisions import Decisions

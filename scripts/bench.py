@@ -24,7 +24,7 @@ from typing import Any
 import click
 
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
 from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.adapters.store.reading import counts
 from helpdesk_daemon.mail.parse import parse

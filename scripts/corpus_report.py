@@ -44,15 +44,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from helpdesk_daemon.mail.bounce import failed_recipients
-from helpdesk_daemon.mail.charset import decode
-from helpdesk_daemon.mail.entity import Budget, read_entity
-from helpdesk_daemon.mail.headers import decode_words
+from helpdesk_daemon.mail.bounce.verdict import failed_recipients
 from helpdesk_daemon.mail.message import Message
-from helpdesk_daemon.mail.names import safe_name
+from helpdesk_daemon.mail.mime.charset import decode
+from helpdesk_daemon.mail.mime.entity import Budget, read_entity
+from helpdesk_daemon.mail.mime.headers import decode_words
+from helpdesk_daemon.mail.mime.names import safe_name
+from helpdesk_daemon.mail.mime.parts import subject_of
 from helpdesk_daemon.mail.parse import parse
-from helpdesk_daemon.mail.parts import subject_of
-from helpdesk_daemon.mail.screen import Kind, Screening
+from helpdesk_daemon.mail.screening.table import Kind, Screening
 from helpdesk_daemon.ports import Arrival, Known
 from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.stages.case import Desk, consider

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from helpdesk_daemon.adapters.language import language_of
+from helpdesk_daemon.adapters.model.language import language_of
 from helpdesk_daemon.adapters.tickets_csv import read_tickets
 from helpdesk_daemon.evaluation.explore import explore, page
 from helpdesk_daemon.wiring.places import shipped

@@ -20,9 +20,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
-from helpdesk_daemon.adapters.index_endee import Server
-from helpdesk_daemon.adapters.index_exact import ExactIndex
+from helpdesk_daemon.adapters.index.endee import Server
+from helpdesk_daemon.adapters.index.exact import ExactIndex
+from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
 from helpdesk_daemon.ports import Example, VectorIndex
 from helpdesk_daemon.triage.text import judged_text
 from helpdesk_daemon.triage.vote import TEMPERATURE, K, Neighbour, Vectors

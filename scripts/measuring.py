@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
 from helpdesk_daemon.evaluation.embedding_cache import RememberingEmbedder
 from helpdesk_daemon.triage.nearest import Vectors
 from helpdesk_daemon.wiring.places import ensure_model, prepared_model

@@ -13,7 +13,7 @@ import click
 
 from helpdesk_daemon import log
 from helpdesk_daemon.adapters.maildir import deliver
-from helpdesk_daemon.adapters.rules_file import parse_routing
+from helpdesk_daemon.adapters.rules.file import parse_routing
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.app import Parts, running
 from helpdesk_daemon.ports import Transport

@@ -10,8 +10,8 @@ import json
 
 import numpy as np
 
-from helpdesk_daemon.adapters.embedder_torch import TorchEmbedder
-from helpdesk_daemon.adapters.export import weights_folder
+from helpdesk_daemon.adapters.model.embedder_torch import TorchEmbedder
+from helpdesk_daemon.adapters.model.export import weights_folder
 from helpdesk_daemon.adapters.tickets_csv import read_tickets
 from helpdesk_daemon.evaluation.measures import distinct
 from helpdesk_daemon.evaluation.trial import judge, last_fifth

@@ -31,7 +31,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
 from helpdesk_daemon.adapters.tickets_csv import Tickets, read_tickets
 from helpdesk_daemon.evaluation.embedding_cache import RememberingEmbedder
 from helpdesk_daemon.evaluation.trial import judge

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from helpdesk_daemon.adapters.smtp import SmtpTransport
 from helpdesk_daemon.errors import PermanentError, Unreachable
-from helpdesk_daemon.mail.headers import one_line
+from helpdesk_daemon.mail.mime.headers import one_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from jinja2 import (
     select_autoescape,
 )
 
-from helpdesk_daemon.mail.headers import one_line
-from helpdesk_daemon.mail.html_quotes import is_too_deep
+from helpdesk_daemon.mail.body.html_quotes import is_too_deep
 from helpdesk_daemon.mail.message import Message
+from helpdesk_daemon.mail.mime.headers import one_line
 
 HIDING = {"details", "summary", "bdo", "map", "area"}  # they fold text away, turn it, hide where a click leads
 LONGEST_NAME = 60  # characters

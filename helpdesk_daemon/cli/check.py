@@ -97,7 +97,7 @@ def _database(settings: Settings) -> str:
 
 
 def _model(settings: Settings) -> str:
-    from helpdesk_daemon.adapters import export
+    from helpdesk_daemon.adapters.model import export
     from helpdesk_daemon.wiring.places import model_folder
 
     folder = model_folder(settings)
@@ -137,7 +137,7 @@ def _mailboxes(settings: Settings) -> str:
 
 
 def _index(settings: Settings) -> str:
-    from helpdesk_daemon.adapters.index_endee import Endee
+    from helpdesk_daemon.adapters.index.endee import Endee
     from helpdesk_daemon.wiring.voting import endee_server
 
     client = Endee(endee_server(settings))

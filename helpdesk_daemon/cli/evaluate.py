@@ -100,7 +100,7 @@ def _measure(
     from rich.console import Console
     from rich.progress import Progress
 
-    from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+    from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
     from helpdesk_daemon.evaluation.embedding_cache import RememberingEmbedder
     from helpdesk_daemon.evaluation.trial import try_out
     from helpdesk_daemon.wiring.places import ensure_model, model_folder, model_of

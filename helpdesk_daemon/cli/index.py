@@ -15,8 +15,8 @@ from helpdesk_daemon.errors import ConfigError, HelpdeskError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from helpdesk_daemon.adapters.index_held import Held
-    from helpdesk_daemon.adapters.index_sync import IndexSync, Report
+    from helpdesk_daemon.adapters.index.held import Held
+    from helpdesk_daemon.adapters.index.sync import IndexSync, Report
     from helpdesk_daemon.settings import Settings
 
 COLUMNS = {"what": "What", "found": "Found"}
@@ -123,7 +123,7 @@ def _bar(words: str) -> Iterator[Callable[[int, int], None]]:
 
 def _status(settings: Settings) -> dict[str, Any]:
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.index_held import Held
+    from helpdesk_daemon.adapters.index.held import Held
     from helpdesk_daemon.adapters.store.engine import open_engine
     from helpdesk_daemon.adapters.store.examples import Examples
     from helpdesk_daemon.stages.classify import matrix

@@ -21,7 +21,7 @@ def model() -> None:
 @click.pass_context
 def export(ctx: click.Context, to: Path | None, prepared: bool, force: bool) -> None:
     """Export the model that `[model]` names for the daemon; needs the extra [export], once."""
-    from helpdesk_daemon.adapters import export as exporting
+    from helpdesk_daemon.adapters.model import export as exporting
     from helpdesk_daemon.wiring.places import model_folder, model_of, prepared_model
     from helpdesk_daemon.wiring.voting import keep_starter_vectors
 

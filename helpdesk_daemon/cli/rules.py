@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from helpdesk_daemon.settings import Settings
-    from helpdesk_daemon.triage.findings import Finding
-    from helpdesk_daemon.triage.replay import Comparison, Difference, Placement
+    from helpdesk_daemon.triage.rehearsal.findings import Finding
+    from helpdesk_daemon.triage.rehearsal.replay import Comparison, Difference, Placement
 
 SHOWN = 40  # differences that the table has room for; --json has all
 DIFFERENCES = {
@@ -101,7 +101,7 @@ def _show_findings(path: str, findings: list[Finding]) -> None:
 @click.pass_context
 def diff(ctx: click.Context, new: Path, days: int, mailbox: str, json_: bool) -> None:
     """What NEW would have done otherwise with the mail of the last days. Nothing is changed. Exit 1 on differences."""
-    from helpdesk_daemon.adapters.rules_file import load_routing
+    from helpdesk_daemon.adapters.rules.file import load_routing
     from helpdesk_daemon.wiring.desks import rules_files
     from helpdesk_daemon.wiring.rules import compare_rules, last_good
 
@@ -195,8 +195,8 @@ def _show_comparison(found: Comparison, days: int) -> None:
 @click.pass_context
 def test(ctx: click.Context, file: Path | None, mailbox: str, json_: bool) -> None:
     """Try the [[case]] entries of the rules in use, or of FILE. Exit 1 when one goes elsewhere."""
-    from helpdesk_daemon.adapters.rules_file import load_routing
-    from helpdesk_daemon.triage.trials import trials
+    from helpdesk_daemon.adapters.rules.file import load_routing
+    from helpdesk_daemon.triage.rehearsal.trials import trials
     from helpdesk_daemon.wiring.desks import rules_files
 
     settings = settings_of(ctx)
@@ -288,6 +288,6 @@ def show(ctx: click.Context, version: str) -> None:
 @rules.command()
 def schema() -> None:
     """Print the JSON Schema of routing.toml, for editors."""
-    from helpdesk_daemon.adapters.rules_tables import schema as made
+    from helpdesk_daemon.adapters.rules.tables import schema as made
 
     click.echo(json.dumps(made(), indent=2))

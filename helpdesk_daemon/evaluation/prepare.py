@@ -14,7 +14,7 @@ from helpdesk_daemon.adapters.tickets_csv import Row
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.evaluation.measures import distinct
 from helpdesk_daemon.evaluation.trial import Split, folds, last_fifth
-from helpdesk_daemon.mail.html import html_to_text
+from helpdesk_daemon.mail.formats.html import html_to_text
 from helpdesk_daemon.ports import Embedder
 from helpdesk_daemon.triage.text import judged_text
 

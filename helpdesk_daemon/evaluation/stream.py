@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from helpdesk_daemon.adapters.heads import can_fit, fit_judge
-from helpdesk_daemon.adapters.index_exact import ExactIndex
+from helpdesk_daemon.adapters.index.exact import ExactIndex
+from helpdesk_daemon.adapters.model.heads import can_fit, fit_judge
 from helpdesk_daemon.adapters.tickets_csv import Tickets
 from helpdesk_daemon.evaluation.trial import Judged, figures
 from helpdesk_daemon.ports import Embedder, Example

@@ -7,7 +7,7 @@ import hmac
 import re
 from collections.abc import Iterator
 
-from helpdesk_daemon.mail.headers import identifiers
+from helpdesk_daemon.mail.mime.headers import identifiers
 from helpdesk_daemon.mail.parse import split_head
 
 CHUNK = 1_000_000  # bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator
 
-from helpdesk_daemon.mail.entity import Budget, Entity, read_entity
+from helpdesk_daemon.mail.mime.entity import Budget, Entity, read_entity
 
 NOTE = b"This attachment was removed after its time of retention.\r\n"
 WORTH = 4_000  # bytes of an attachment; smaller ones, such as signatures and invitations, stay

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from helpdesk_daemon.mail.entity import Budget, Entity, read_entity
-from helpdesk_daemon.mail.headers import decode_words
+from helpdesk_daemon.mail.mime.entity import Budget, Entity, read_entity
+from helpdesk_daemon.mail.mime.headers import decode_words
 from helpdesk_daemon.mail.parse import parse
 
 ERASED = "[erased]"

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from helpdesk_daemon.mail import body, headers
-from helpdesk_daemon.mail.charset import decode
-from helpdesk_daemon.mail.entity import Budget, read_entity
-from helpdesk_daemon.mail.head import Head, read_head
+from helpdesk_daemon.mail.body import split as body
 from helpdesk_daemon.mail.message import Address, Headers, Message
-from helpdesk_daemon.mail.parameters import media_type
-from helpdesk_daemon.mail.parts import Parts, collect
+from helpdesk_daemon.mail.mime import headers
+from helpdesk_daemon.mail.mime.charset import decode
+from helpdesk_daemon.mail.mime.entity import Budget, read_entity
+from helpdesk_daemon.mail.mime.head import Head, read_head
+from helpdesk_daemon.mail.mime.parameters import media_type
+from helpdesk_daemon.mail.mime.parts import Parts, collect
 
 # Where a sender is looked for, best first.
 SENDER_FIELDS = (

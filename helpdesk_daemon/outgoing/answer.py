@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from html import escape, unescape
 from urllib.parse import quote
 
-from helpdesk_daemon.mail.body import REPLY_MARKER, own_text
-from helpdesk_daemon.mail.commands import read_commands
-from helpdesk_daemon.mail.html import html_to_text
-from helpdesk_daemon.mail.html_cut import cut_out
-from helpdesk_daemon.mail.html_quotes import is_too_deep, without_quotes
+from helpdesk_daemon.mail.body.commands import read_commands
+from helpdesk_daemon.mail.body.html_cut import cut_out
+from helpdesk_daemon.mail.body.html_quotes import is_too_deep, without_quotes
+from helpdesk_daemon.mail.body.split import REPLY_MARKER, own_text
+from helpdesk_daemon.mail.formats.html import html_to_text
 from helpdesk_daemon.mail.message import Attachment, Message
 from helpdesk_daemon.tickets.ticket import Ticket
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from textwrap import shorten
 from typing import Protocol
 
-from helpdesk_daemon.mail.body import REPLY_MARKER
+from helpdesk_daemon.mail.body.split import REPLY_MARKER
 from helpdesk_daemon.mail.message import Address, Attachment, Message
 from helpdesk_daemon.outgoing import mime
 from helpdesk_daemon.outgoing.answer import Answer, answer_of

@@ -7,8 +7,8 @@ from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime
 
-from helpdesk_daemon.mail.headers import one_line
 from helpdesk_daemon.mail.message import harmless
+from helpdesk_daemon.mail.mime.headers import one_line
 from helpdesk_daemon.tickets.ticket import Priority, Ticket
 
 Field = tuple[str, str]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from helpdesk_daemon.ports.web import Row
-from helpdesk_daemon.triage.findings import Finding
-from helpdesk_daemon.triage.replay import Comparison
+from helpdesk_daemon.triage.rehearsal.findings import Finding
+from helpdesk_daemon.triage.rehearsal.replay import Comparison
 from helpdesk_daemon.triage.rules import Routing
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from helpdesk_daemon.mail.authentication import doubtful_sender
-from helpdesk_daemon.mail.body import own_text, said
-from helpdesk_daemon.mail.commands import NAMES, Command, Orders, read_commands
+from helpdesk_daemon.mail.body.commands import NAMES, Command, Orders, read_commands
+from helpdesk_daemon.mail.body.signature import is_signature
+from helpdesk_daemon.mail.body.split import own_text, said
 from helpdesk_daemon.mail.message import Message
-from helpdesk_daemon.mail.signature import is_signature
+from helpdesk_daemon.mail.screening.authentication import doubtful_sender
 from helpdesk_daemon.outgoing.answer import leak
 from helpdesk_daemon.outgoing.compose import deliverable
 from helpdesk_daemon.outgoing.limits import take

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from helpdesk_daemon.mail.bounce import Bounce, read_bounce
+from helpdesk_daemon.mail.bounce.verdict import Bounce, read_bounce
 from helpdesk_daemon.outgoing.limits import notice_scope, take
 from helpdesk_daemon.outgoing.message import Outgoing
 from helpdesk_daemon.ports import Audit, Outcome

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from helpdesk_daemon.mail.message import Message, base_address
-from helpdesk_daemon.mail.screen import Kind, Policy, Screening, screen
+from helpdesk_daemon.mail.screening.table import Kind, Policy, Screening, screen
 from helpdesk_daemon.outgoing.compose import Composer
 from helpdesk_daemon.outgoing.form import FORM
 from helpdesk_daemon.outgoing.limits import Limits

@@ -12,8 +12,8 @@ from helpdesk_daemon import metrics
 from helpdesk_daemon.errors import StoreError, TransientError
 from helpdesk_daemon.lanes import Lane, Wake
 from helpdesk_daemon.log import get, who
-from helpdesk_daemon.mail.body import own_text
-from helpdesk_daemon.mail.commands import read_commands
+from helpdesk_daemon.mail.body.commands import read_commands
+from helpdesk_daemon.mail.body.split import own_text
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.mail.references import claims

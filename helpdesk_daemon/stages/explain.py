@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from helpdesk_daemon.mail.bounce import failed_recipients
+from helpdesk_daemon.mail.bounce.verdict import failed_recipients
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
-from helpdesk_daemon.mail.screen import Kind
+from helpdesk_daemon.mail.screening.table import Kind
 from helpdesk_daemon.ports import Arrival, Known, LanguageOf, Outcome, unknown
 from helpdesk_daemon.stages.case import Case
 from helpdesk_daemon.stages.classify import Bench

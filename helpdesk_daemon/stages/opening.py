@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from helpdesk_daemon.mail.message import Address
-from helpdesk_daemon.mail.screen import Kind
+from helpdesk_daemon.mail.screening.table import Kind
 from helpdesk_daemon.outgoing.compose import deliverable
 from helpdesk_daemon.outgoing.form import FORM, MARK
 from helpdesk_daemon.outgoing.limits import ALL_ACKNOWLEDGEMENTS, Bucket, address_scope, take

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helpdesk_daemon.mail.message import Message
-from helpdesk_daemon.mail.screen import Kind
+from helpdesk_daemon.mail.screening.table import Kind
 from helpdesk_daemon.ports import Arrival, Known, Outcome, changed
 from helpdesk_daemon.stages.answers import agent_reply
 from helpdesk_daemon.stages.bounces import bounced

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpdesk_daemon.mail.signature import is_footer
+from helpdesk_daemon.mail.body.signature import is_footer
 from helpdesk_daemon.stages.case import Case
 from helpdesk_daemon.stages.thread import lasting
 

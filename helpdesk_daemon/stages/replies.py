@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpdesk_daemon.mail.authentication import doubtful_sender
+from helpdesk_daemon.mail.screening.authentication import doubtful_sender
 from helpdesk_daemon.outgoing.limits import take
 from helpdesk_daemon.ports import Audit, Change, Outcome
 from helpdesk_daemon.stages.case import Case

@@ -7,9 +7,9 @@ import contextlib
 import re
 from dataclasses import dataclass
 
-from helpdesk_daemon.mail.authentication import doubtful_sender
 from helpdesk_daemon.mail.message import Attachment, Message
 from helpdesk_daemon.mail.references import Claims, claims
+from helpdesk_daemon.mail.screening.authentication import doubtful_sender
 from helpdesk_daemon.ports import Known
 from helpdesk_daemon.tickets.ticket import Ticket
 from helpdesk_daemon.tickets.tracking import Party, Signer, read_tracking_id

@@ -10,7 +10,7 @@ from typing import Protocol
 from helpdesk_daemon.mail.message import Address, Headers
 from helpdesk_daemon.tickets.calendar import Calendar
 from helpdesk_daemon.tickets.ticket import Priority
-from helpdesk_daemon.triage.cases import RoutingCase
+from helpdesk_daemon.triage.rehearsal.cases import RoutingCase
 
 # How much rules look at: patterns are the operator's, the text a stranger's.
 TEXT_CHARS = 20_000  # of a body, of one value of a header

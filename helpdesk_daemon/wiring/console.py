@@ -14,8 +14,8 @@ from helpdesk_daemon.ports import Audit, Clock, Label
 from helpdesk_daemon.ports.console import ExampleFilter, RulesText
 from helpdesk_daemon.ports.web import Row
 from helpdesk_daemon.settings import Settings
-from helpdesk_daemon.triage.findings import Finding
-from helpdesk_daemon.triage.replay import Comparison
+from helpdesk_daemon.triage.rehearsal.findings import Finding
+from helpdesk_daemon.triage.rehearsal.replay import Comparison
 from helpdesk_daemon.triage.rules import Routing
 from helpdesk_daemon.triage.text import judged_text
 
@@ -127,7 +127,7 @@ class RulesRoom:
 
     def files(self) -> list[RulesText]:
         """See `RulesDesk.files`."""
-        from helpdesk_daemon.adapters.rules_edit import digest
+        from helpdesk_daemon.adapters.rules.edit import digest
         from helpdesk_daemon.tomlfile import read_file
         from helpdesk_daemon.wiring.desks import rules_files
         from helpdesk_daemon.wiring.places import shipped
@@ -142,7 +142,7 @@ class RulesRoom:
 
     def parsed(self, file: RulesText, text: str) -> Routing | list[Finding]:
         """See `RulesDesk.parsed`."""
-        from helpdesk_daemon.adapters.rules_file import read_rules
+        from helpdesk_daemon.adapters.rules.file import read_rules
 
         return read_rules(text.encode(), file.file, self._settings.polled)
 
@@ -155,7 +155,7 @@ class RulesRoom:
 
     def compared(self, file: RulesText, text: str) -> Comparison:
         """See `RulesDesk.compared`."""
-        from helpdesk_daemon.adapters.rules_file import parse_routing
+        from helpdesk_daemon.adapters.rules.file import parse_routing
         from helpdesk_daemon.wiring.rules import compare_rules
 
         polled = self._settings.polled
@@ -164,13 +164,13 @@ class RulesRoom:
 
     def edited(self, text: str, table: str, name: str, values: Mapping[str, object]) -> str:
         """See `RulesDesk.edited`."""
-        from helpdesk_daemon.adapters.rules_edit import edited
+        from helpdesk_daemon.adapters.rules.edit import edited
 
         return edited(text, table, name, values)
 
     def save(self, file: RulesText, text: str, version: str, actor: str) -> None:
         """See `RulesDesk.save`."""
-        from helpdesk_daemon.adapters.rules_edit import save
+        from helpdesk_daemon.adapters.rules.edit import save
         from helpdesk_daemon.adapters.store.operate import note
 
         found = self.parsed(file, text)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpdesk_daemon.adapters.rules_file import load_routing
+from helpdesk_daemon.adapters.rules.file import load_routing
 from helpdesk_daemon.outgoing.limits import Limits, Rate
 from helpdesk_daemon.settings import MailboxTable, Settings
 from helpdesk_daemon.tickets.tracking import Signer
@@ -65,7 +65,7 @@ def desks_of(settings: Settings, routings: Mapping[str, Routing], signer: Signer
 def desk_of(settings: Settings, routing: Routing, signer: Signer, box: MailboxTable | None = None) -> Desk:
     """Everything planning needs for a mailbox, the first when None, as values."""
     from helpdesk_daemon.adapters.templates import Templates
-    from helpdesk_daemon.mail.screen import Policy
+    from helpdesk_daemon.mail.screening.table import Policy
     from helpdesk_daemon.outgoing.compose import Composer, Identity
     from helpdesk_daemon.stages.case import Desk
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from helpdesk_daemon.adapters import export
+from helpdesk_daemon.adapters.model import export
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.adapters.store.migrate import migrate
 from helpdesk_daemon.errors import ConfigError, StoreError

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from helpdesk_daemon.adapters.rules_file import errors_of, load_routing, located, parse_routing
+from helpdesk_daemon.adapters.rules.file import errors_of, load_routing, located, parse_routing
 from helpdesk_daemon.adapters.store.past import decided_since
 from helpdesk_daemon.adapters.store.rule_versions import last_used
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.settings import Settings
-from helpdesk_daemon.triage.findings import Finding
-from helpdesk_daemon.triage.replay import Comparison, compare
+from helpdesk_daemon.triage.rehearsal.findings import Finding
+from helpdesk_daemon.triage.rehearsal.replay import Comparison, compare
+from helpdesk_daemon.triage.rehearsal.shadows import shadows
+from helpdesk_daemon.triage.rehearsal.usage import findings_of, oddities, usage_of
 from helpdesk_daemon.triage.rules import Routing
-from helpdesk_daemon.triage.shadows import shadows
-from helpdesk_daemon.triage.usage import findings_of, oddities, usage_of
 from helpdesk_daemon.wiring.desks import rules_files
 
 MOST_MAILS = 50_000  # that rules are tried on

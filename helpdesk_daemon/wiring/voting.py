@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from helpdesk_daemon.adapters import starter_vectors
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.keys import load_signer
+from helpdesk_daemon.adapters.model import starter_vectors
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.ports import Clock, Example, VectorIndex
@@ -24,9 +24,9 @@ from helpdesk_daemon.wiring.places import database, ensure_model, model_folder, 
 
 if TYPE_CHECKING:
     from helpdesk_daemon.adapters.import_examples import Import
-    from helpdesk_daemon.adapters.index_endee import Server
-    from helpdesk_daemon.adapters.index_guarded import GuardedIndex
-    from helpdesk_daemon.adapters.refit import Refitter
+    from helpdesk_daemon.adapters.index.endee import Server
+    from helpdesk_daemon.adapters.index.guarded import GuardedIndex
+    from helpdesk_daemon.adapters.model.refit import Refitter
     from helpdesk_daemon.adapters.tickets_csv import Tickets
     from helpdesk_daemon.stages.explain import Explainer
     from helpdesk_daemon.stages.observe import Sense
@@ -64,7 +64,7 @@ def seed(examples: Examples, folder: Path) -> None:
 
 def keep_starter_vectors(folder: Path, threads: int = 0) -> bool:
     """Embed the shipped examples with the model of a folder and keep the vectors there; False if they were."""
-    from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+    from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
 
     texts = [text for text, _ in starter_rows()]
     known = starter_vectors.kept(folder)
@@ -86,14 +86,14 @@ def sense_of(settings: Settings) -> Sense:
 
 def index_of(settings: Settings, engine: Engine, clock: Clock) -> VectorIndex:
     """The index for the `[index]` table."""
-    from helpdesk_daemon.adapters.index_exact import ExactIndex
+    from helpdesk_daemon.adapters.index.exact import ExactIndex
 
     return ExactIndex() if settings.index.kind == "exact" else endee_of(settings, engine, clock)
 
 
 def endee_server(settings: Settings) -> Server:
     """Where Endee is, as the `[index]` table says."""
-    from helpdesk_daemon.adapters.index_endee import Server
+    from helpdesk_daemon.adapters.index.endee import Server
 
     table = settings.index
     return Server(table.url, table.name, table.read, table.timeout, table.write_timeout, table.ef)
@@ -101,9 +101,9 @@ def endee_server(settings: Settings) -> Server:
 
 def endee_of(settings: Settings, engine: Engine, clock: Clock) -> GuardedIndex:
     """Endee with exact search behind it, whatever `kind` says; nothing is connected yet."""
-    from helpdesk_daemon.adapters.index_endee import Endee
-    from helpdesk_daemon.adapters.index_guarded import GuardedIndex
-    from helpdesk_daemon.adapters.index_sync import IndexSync
+    from helpdesk_daemon.adapters.index.endee import Endee
+    from helpdesk_daemon.adapters.index.guarded import GuardedIndex
+    from helpdesk_daemon.adapters.index.sync import IndexSync
     from helpdesk_daemon.adapters.store.index_ledger import IndexLedger
 
     table, server = settings.index, endee_server(settings)
@@ -122,7 +122,7 @@ def contents(
         engine: the database.
         progress: told how many of how many are embedded.
     """
-    from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
+    from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
     from helpdesk_daemon.stages.classify import matrix
 
     store = Examples(engine, SystemClock())
@@ -158,8 +158,8 @@ def import_tickets(
         ConfigError: the model cannot be had.
         TransientError: it cannot answer now.
     """
-    from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
     from helpdesk_daemon.adapters.import_examples import run_import
+    from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
 
     engine, clock = open_store(settings), SystemClock()
     seed(Examples(engine, clock), model_folder(settings))
@@ -173,7 +173,7 @@ def refitter_of(settings: Settings) -> Refitter | None:
     """What fits the second opinions, None where they are switched off."""
     if not settings.model.second_opinions:
         return None
-    from helpdesk_daemon.adapters.refit import Refitter
+    from helpdesk_daemon.adapters.model.refit import Refitter
 
     return Refitter(
         database(settings),
@@ -194,9 +194,9 @@ def explainer_of(settings: Settings, mailbox: str = "") -> Explainer:
     Raises:
         ConfigError: rules are not sound, or the model cannot be had.
     """
-    from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
-    from helpdesk_daemon.adapters.index_exact import ExactIndex
-    from helpdesk_daemon.adapters.language import language_of
+    from helpdesk_daemon.adapters.index.exact import ExactIndex
+    from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
+    from helpdesk_daemon.adapters.model.language import language_of
     from helpdesk_daemon.stages.classify import Bench, matrix, votes_only
     from helpdesk_daemon.stages.explain import Explainer
 

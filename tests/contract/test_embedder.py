@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
-from helpdesk_daemon.adapters.export import export, is_exported, weights_folder
+from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
+from helpdesk_daemon.adapters.model.export import export, is_exported, weights_folder
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.ports import Embedder
 
@@ -57,7 +57,7 @@ def openvino(exported: Path) -> Embedder:
 
 @pytest.fixture(scope="module")
 def torch() -> Embedder:
-    from helpdesk_daemon.adapters.embedder_torch import TorchEmbedder
+    from helpdesk_daemon.adapters.model.embedder_torch import TorchEmbedder
 
     return TorchEmbedder(weights_folder())
 
@@ -157,7 +157,7 @@ def test_another_model_is_exported_with_its_prefix_and_size(tmp_path: Path) -> N
 
     from transformers import BertConfig, BertModel
 
-    from helpdesk_daemon.adapters.export import Model
+    from helpdesk_daemon.adapters.model.export import Model
 
     weights = tmp_path / "tiny"
     config = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=37)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpdesk_daemon.adapters.index_exact import ExactIndex
+from helpdesk_daemon.adapters.index.exact import ExactIndex
 from helpdesk_daemon.ports import Example
 from tests.harness.endee_index import genuine
 

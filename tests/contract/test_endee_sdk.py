@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from endee import Endee as Sdk
 
-from helpdesk_daemon.adapters.endee_wire import FIELD, PRECISION, V2
-from helpdesk_daemon.adapters.index_endee import Endee, Server
+from helpdesk_daemon.adapters.index.endee import Endee, Server
+from helpdesk_daemon.adapters.index.endee_wire import FIELD, PRECISION, V2
 from helpdesk_daemon.triage.vote import Vectors
 from tests.harness.endee import EndeeServer
 from tests.harness.endee_behaviour import MSGPACK, Answer, Asked

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from helpdesk_daemon.adapters.index_exact import ExactIndex
-from helpdesk_daemon.adapters.index_guarded import NOT_CHECKED
+from helpdesk_daemon.adapters.index.exact import ExactIndex
+from helpdesk_daemon.adapters.index.guarded import NOT_CHECKED
 from helpdesk_daemon.ports import Example, VectorIndex
 from helpdesk_daemon.triage.vote import Vectors
 from tests.harness.endee import EndeeServer

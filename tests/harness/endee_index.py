@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.index_endee import Endee, Server
-from helpdesk_daemon.adapters.index_guarded import GuardedIndex
-from helpdesk_daemon.adapters.index_sync import IndexSync
+from helpdesk_daemon.adapters.index.endee import Endee, Server
+from helpdesk_daemon.adapters.index.guarded import GuardedIndex
+from helpdesk_daemon.adapters.index.sync import IndexSync
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.adapters.store.index_ledger import IndexLedger
 from helpdesk_daemon.adapters.store.migrate import migrate

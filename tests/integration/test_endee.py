@@ -11,10 +11,10 @@ import pytest
 import structlog
 
 from helpdesk_daemon import log
-from helpdesk_daemon.adapters.index_endee import Endee, Server
-from helpdesk_daemon.adapters.index_exact import ExactIndex
-from helpdesk_daemon.adapters.index_guarded import GuardedIndex
-from helpdesk_daemon.adapters.index_sync import BATCH
+from helpdesk_daemon.adapters.index.endee import Endee, Server
+from helpdesk_daemon.adapters.index.exact import ExactIndex
+from helpdesk_daemon.adapters.index.guarded import GuardedIndex
+from helpdesk_daemon.adapters.index.sync import BATCH
 from helpdesk_daemon.errors import ConfigError, HelpdeskError, TransientError
 from helpdesk_daemon.ports import Example
 from helpdesk_daemon.triage.vote import Vectors

@@ -15,11 +15,11 @@ import pytest
 import structlog
 
 from helpdesk_daemon import log
-from helpdesk_daemon.adapters.embedder import MODEL_NAME
-from helpdesk_daemon.adapters.index_exact import ExactIndex
-from helpdesk_daemon.adapters.index_guarded import GuardedIndex
-from helpdesk_daemon.adapters.index_sync import BATCH
+from helpdesk_daemon.adapters.index.exact import ExactIndex
+from helpdesk_daemon.adapters.index.guarded import GuardedIndex
+from helpdesk_daemon.adapters.index.sync import BATCH
 from helpdesk_daemon.adapters.maildir import deliver
+from helpdesk_daemon.adapters.model.embedder import MODEL_NAME
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.adapters.store.migrate import migrate
 from helpdesk_daemon.app import App

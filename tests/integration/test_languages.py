@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from helpdesk_daemon.adapters.language import language_of
+from helpdesk_daemon.adapters.model.language import language_of
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.stages.languages import reserve
 from helpdesk_daemon.triage.decide import doubt_of, earned_by

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.index_exact import ExactIndex
-from helpdesk_daemon.adapters.judge_file import load_judge
-from helpdesk_daemon.adapters.refit import Refitter
+from helpdesk_daemon.adapters.index.exact import ExactIndex
+from helpdesk_daemon.adapters.model.judge_file import load_judge
+from helpdesk_daemon.adapters.model.refit import Refitter
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.adapters.store.migrate import migrate

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from helpdesk_daemon.adapters.maildir import deliver
-from helpdesk_daemon.adapters.rules_file import load_routing
+from helpdesk_daemon.adapters.rules.file import load_routing
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.adapters.store.past import decided_since
 from helpdesk_daemon.app import App, Parts, running
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.settings import load_settings
-from helpdesk_daemon.triage.replay import Placement
+from helpdesk_daemon.triage.rehearsal.replay import Placement
 from helpdesk_daemon.triage.rules import Routing
 from helpdesk_daemon.wiring.rules import compare_rules
 from tests.harness.brands import write_brands

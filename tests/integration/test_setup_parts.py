@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from helpdesk_daemon.adapters.providers import PROVIDERS, first_answering, provider_named, provider_of
-from helpdesk_daemon.adapters.rules_file import load_routing
+from helpdesk_daemon.adapters.rules.file import load_routing
 from helpdesk_daemon.cli.setup.connecting import mailbox_url, smtp_url, start
 from helpdesk_daemon.cli.setup.files import Answers, routing_text, settings_text, shipped_departments, write_all
 from helpdesk_daemon.cli.setup.talk import meaning

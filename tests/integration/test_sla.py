@@ -15,7 +15,7 @@ from sqlalchemy import event
 
 from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.maildir import deliver
-from helpdesk_daemon.adapters.rules_file import load_routing
+from helpdesk_daemon.adapters.rules.file import load_routing
 from helpdesk_daemon.adapters.store.erase import find, remove
 from helpdesk_daemon.adapters.store.reading import ticket as find_ticket
 from helpdesk_daemon.adapters.store.reading import ticket_list

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpdesk_daemon.adapters.embedder import OpenVinoEmbedder
-from helpdesk_daemon.adapters.rules_file import load_routing
+from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
+from helpdesk_daemon.adapters.rules.file import load_routing
 from helpdesk_daemon.adapters.tickets_csv import Row, read_rows, read_tickets
 from helpdesk_daemon.evaluation.trial import judge
 from helpdesk_daemon.triage.alike import ALIKE

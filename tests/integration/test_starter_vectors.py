@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from helpdesk_daemon.adapters import starter_vectors
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.embedder import MODEL_NAME, OpenVinoEmbedder
+from helpdesk_daemon.adapters.model import starter_vectors
+from helpdesk_daemon.adapters.model.embedder import MODEL_NAME, OpenVinoEmbedder
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.wiring.places import open_store, prepared_model

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from helpdesk_daemon.mail.body import REPLY_MARKER
-from helpdesk_daemon.mail.html import html_to_text
+from helpdesk_daemon.mail.body.split import REPLY_MARKER
+from helpdesk_daemon.mail.formats.html import html_to_text
 from tests.harness.clients import apple, body, gmail, outlook, read, thunderbird
 from tests.harness.dovecot import Dovecot
 from tests.harness.play import Play, kept_folder

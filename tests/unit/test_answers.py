@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from helpdesk_daemon.mail.body import REPLY_MARKER
+from helpdesk_daemon.mail.body.split import REPLY_MARKER
 from helpdesk_daemon.outgoing.answer import Answer, leak
 from helpdesk_daemon.outgoing.limits import Rate
 from helpdesk_daemon.outgoing.message import Kind

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from helpdesk_daemon.mail.authentication import dmarc_failed, results
 from helpdesk_daemon.mail.message import Headers
+from helpdesk_daemon.mail.screening.authentication import dmarc_failed, results
 
 OURS = "mx.helpdesk.example"
 

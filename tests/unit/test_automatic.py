@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from helpdesk_daemon.mail.automatic import automatic_mail, automatic_reply, complaint
 from helpdesk_daemon.mail.parse import parse
+from helpdesk_daemon.mail.screening.automatic import automatic_mail, automatic_reply, complaint
 from tests.unit.making import message, multipart
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from helpdesk_daemon.mail.body import REPLY_MARKER, new_text, own_text
-from helpdesk_daemon.mail.html import html_to_text
+from helpdesk_daemon.mail.body.split import REPLY_MARKER, new_text, own_text
+from helpdesk_daemon.mail.formats.html import html_to_text
 
 ATTRIBUTIONS = [
     "On Mon, May 4, 2026 at 9:30 AM Support <support@helpdesk.example> wrote:",

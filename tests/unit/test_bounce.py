@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from helpdesk_daemon.mail.bounce import failed_recipients, read_bounce
+from helpdesk_daemon.mail.bounce.verdict import failed_recipients, read_bounce
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
 from tests.unit.making import message, multipart

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from helpdesk_daemon.adapters.calendars import CalendarTable, read_calendar
-from helpdesk_daemon.adapters.rules_file import load_routing
+from helpdesk_daemon.adapters.rules.calendars import CalendarTable, read_calendar
+from helpdesk_daemon.adapters.rules.file import load_routing
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.tickets.calendar import ALWAYS, AROUND_THE_CLOCK, DAY
 from helpdesk_daemon.tickets.ticket import Priority

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from helpdesk_daemon.mail.charset import ALIASES, codec_for, decode, detect
+from helpdesk_daemon.mail.mime.charset import ALIASES, codec_for, decode, detect
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpdesk_daemon.mail.commands import Command, read_commands
-from helpdesk_daemon.mail.signature import is_signature
+from helpdesk_daemon.mail.body.commands import Command, read_commands
+from helpdesk_daemon.mail.body.signature import is_signature
 
 
 @pytest.mark.parametrize(

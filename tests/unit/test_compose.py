@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from helpdesk_daemon.mail.body import REPLY_MARKER
+from helpdesk_daemon.mail.body.split import REPLY_MARKER
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.outgoing.answer import without_addresses

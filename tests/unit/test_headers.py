@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from helpdesk_daemon.mail.headers import addresses, decode_words, identifiers, one_line, raw_text
 from helpdesk_daemon.mail.message import Address, Headers
+from helpdesk_daemon.mail.mime.headers import addresses, decode_words, identifiers, one_line, raw_text
 
 # A header as the parser hands it over: any text, with bytes it could not read as surrogates.
 HANDED_OVER = st.binary(max_size=200).map(lambda b: b.decode("ascii", "surrogateescape")) | st.text(max_size=200)

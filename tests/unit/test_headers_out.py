@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from helpdesk_daemon.mail.headers import one_line
+from helpdesk_daemon.mail.mime.headers import one_line
 from helpdesk_daemon.outgoing.headers import date, helpdesk_fields, phrase, reply_subject, written
 from helpdesk_daemon.tickets.ticket import Priority
 from tests.unit.making import ticket

@@ -13,7 +13,7 @@ import pytest
 
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
-from helpdesk_daemon.mail.screen import Policy, screen
+from helpdesk_daemon.mail.screening.table import Policy, screen
 from tests.unit.making import mail
 from tests.unit.test_mutation import MOST_SECONDS
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpdesk_daemon.mail.html import html_to_text
+from helpdesk_daemon.mail.formats.html import html_to_text
 
 TAGS = st.sampled_from(
     ["<p>", "</p>", "<br>", "<blockquote>", "</blockquote>", "<pre>", "</pre>", "<li>", "</ul>", "<a href='x'>", "</a>",

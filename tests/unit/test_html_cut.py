@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from helpdesk_daemon.mail.html import html_to_text
-from helpdesk_daemon.mail.html_cut import cut_out
+from helpdesk_daemon.mail.body.html_cut import cut_out
+from helpdesk_daemon.mail.formats.html import html_to_text
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpdesk_daemon.adapters.rules_file import load_routing
+from helpdesk_daemon.adapters.rules.file import load_routing
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.settings import Settings, load_settings
 from tests.harness.world import ROOT

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from helpdesk_daemon.mail.bounce import failed_recipients
+from helpdesk_daemon.mail.bounce.verdict import failed_recipients
 from helpdesk_daemon.mail.digest import digest
 from helpdesk_daemon.mail.message import Attachment
 from helpdesk_daemon.mail.parse import parse
-from helpdesk_daemon.mail.screen import Policy, screen
+from helpdesk_daemon.mail.screening.table import Policy, screen
 
 FOLDER = Path(__file__).parents[1] / "messages"
 MAILS = sorted(FOLDER.glob("*.eml"))

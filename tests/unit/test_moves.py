@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpdesk_daemon.adapters.rules_file import load_routing
+from helpdesk_daemon.adapters.rules.file import load_routing
 from helpdesk_daemon.stages import moves
 from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
 from helpdesk_daemon.triage.rules import Routing

@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helpdesk_daemon.mail.bounce import failed_recipients
+from helpdesk_daemon.mail.bounce.verdict import failed_recipients
 from helpdesk_daemon.mail.digest import digest
 from helpdesk_daemon.mail.parse import parse
-from helpdesk_daemon.mail.screen import Policy, screen
+from helpdesk_daemon.mail.screening.table import Policy, screen
 from tests.unit.test_parse import assert_storable
 
 SEED = 20260504

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpdesk_daemon.mail.names import NAME_CHARS, safe_name
+from helpdesk_daemon.mail.mime.names import NAME_CHARS, safe_name
+from helpdesk_daemon.mail.mime.texts import unflow
 from helpdesk_daemon.mail.parse import parse
-from helpdesk_daemon.mail.texts import unflow
 from tests.unit.making import mail, multipart
 
 PLAIN = "Content-Type: text/plain; charset=utf-8"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from helpdesk_daemon.adapters.patterns import MOST_CHARS, BadPattern, compile_pattern
+from helpdesk_daemon.adapters.rules.patterns import MOST_CHARS, BadPattern, compile_pattern
 from helpdesk_daemon.triage.rules import TEXT_CHARS
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from helpdesk_daemon.mail.digest import digest
 from helpdesk_daemon.mail.parse import parse
-from helpdesk_daemon.mail.screen import Policy
+from helpdesk_daemon.mail.screening.table import Policy
 from helpdesk_daemon.outgoing.limits import Limits, Rate
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.ports import Arrival, Known, Outcome

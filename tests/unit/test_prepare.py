@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpdesk_daemon.adapters.language import language_of
+from helpdesk_daemon.adapters.model.language import language_of
 from helpdesk_daemon.adapters.tickets_csv import Row, Tickets, find_columns, read_rows
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.evaluation import explore

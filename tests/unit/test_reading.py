@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpdesk_daemon.mail.entity import Budget, read_entity
-from helpdesk_daemon.mail.head import read_head
-from helpdesk_daemon.mail.names import free_name, implied_name
-from helpdesk_daemon.mail.parameters import disposition, media_type
+from helpdesk_daemon.mail.formats.rtf import decompress, read_rtf
+from helpdesk_daemon.mail.formats.signed import open_signed
+from helpdesk_daemon.mail.formats.tnef import open_tnef
+from helpdesk_daemon.mail.mime.entity import Budget, read_entity
+from helpdesk_daemon.mail.mime.head import read_head
+from helpdesk_daemon.mail.mime.names import free_name, implied_name
+from helpdesk_daemon.mail.mime.parameters import disposition, media_type
+from helpdesk_daemon.mail.mime.texts import calendar_text, unenriched
+from helpdesk_daemon.mail.mime.transfer import take_embedded, transfer_decode
 from helpdesk_daemon.mail.parse import parse
-from helpdesk_daemon.mail.rtf import decompress, read_rtf
-from helpdesk_daemon.mail.signed import open_signed
-from helpdesk_daemon.mail.texts import calendar_text, unenriched
-from helpdesk_daemon.mail.tnef import open_tnef
-from helpdesk_daemon.mail.transfer import take_embedded, transfer_decode
 from tests.unit.making import mail, multipart
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from helpdesk_daemon import log
-from helpdesk_daemon.adapters.rules_file import load_routing
-from helpdesk_daemon.adapters.rules_source import RulesSource
+from helpdesk_daemon.adapters.rules.file import load_routing
+from helpdesk_daemon.adapters.rules.source import RulesSource
 from helpdesk_daemon.errors import StoreError, TransientError, UnusableRules
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.stages.reload import Reload

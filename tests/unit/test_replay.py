@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpdesk_daemon.tickets.ticket import Priority
-from helpdesk_daemon.triage.cases import RoutingCase, Written
 from helpdesk_daemon.triage.decide import Basis, decide, doubt_of, earned_by
-from helpdesk_daemon.triage.findings import Kind
-from helpdesk_daemon.triage.replay import IGNORED, GoneError, Past, Placement, compare, placed, replayed
+from helpdesk_daemon.triage.rehearsal.cases import RoutingCase, Written
+from helpdesk_daemon.triage.rehearsal.findings import Kind
+from helpdesk_daemon.triage.rehearsal.replay import IGNORED, GoneError, Past, Placement, compare, placed, replayed
+from helpdesk_daemon.triage.rehearsal.trials import trials
+from helpdesk_daemon.triage.rehearsal.usage import findings_of, oddities, usage_of
 from helpdesk_daemon.triage.rules import Conditions, Department, Route, Routing, Rule, Setting
 from helpdesk_daemon.triage.threshold import FEWEST, curve_of
-from helpdesk_daemon.triage.trials import trials
-from helpdesk_daemon.triage.usage import findings_of, oddities, usage_of
 from helpdesk_daemon.triage.vote import Standing, Vote
 from tests.unit.making import CUSTOMER, TECHNICAL, TRIAGE, message
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helpdesk_daemon.adapters.rules_edit import digest, edited, save
+from helpdesk_daemon.adapters.rules.edit import digest, edited, save
 from helpdesk_daemon.errors import Refused
 
 TEXT = """# Ours.

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from helpdesk_daemon.adapters.rules_file import errors_of, load_routing, located, parse_routing
-from helpdesk_daemon.adapters.rules_tables import schema
-from helpdesk_daemon.adapters.toml_lines import line_of
+from helpdesk_daemon.adapters.rules.file import errors_of, load_routing, located, parse_routing
+from helpdesk_daemon.adapters.rules.tables import schema
+from helpdesk_daemon.adapters.rules.toml_lines import line_of
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.tickets.ticket import Priority
-from helpdesk_daemon.triage.findings import Finding, Kind
+from helpdesk_daemon.triage.rehearsal.findings import Finding, Kind
+from helpdesk_daemon.triage.rehearsal.shadows import shadows
+from helpdesk_daemon.triage.rehearsal.trials import trials
+from helpdesk_daemon.triage.rehearsal.usage import oddities
 from helpdesk_daemon.triage.rules import Conditions, Routing, Setting
-from helpdesk_daemon.triage.shadows import shadows
-from helpdesk_daemon.triage.trials import trials
-from helpdesk_daemon.triage.usage import oddities
 
 RULES = Path(__file__).parents[2] / "rules"
 SHIPPED = (RULES / "routing.toml").read_text()

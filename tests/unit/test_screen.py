@@ -9,7 +9,7 @@ import pytest
 
 from helpdesk_daemon.mail.message import Message
 from helpdesk_daemon.mail.parse import parse
-from helpdesk_daemon.mail.screen import TABLE, Kind, Policy, Screening, screen
+from helpdesk_daemon.mail.screening.table import TABLE, Kind, Policy, Screening, screen
 from helpdesk_daemon.tickets.tracking import Party
 from tests.unit.making import CUSTOMER, SIGNER, SUPPORT, TICKET_ID, message, multipart
 

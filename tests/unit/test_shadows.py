@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpdesk_daemon.adapters.patterns import compile_pattern
+from helpdesk_daemon.adapters.rules.patterns import compile_pattern
 from helpdesk_daemon.mail.message import Address, Attachment, Headers
 from helpdesk_daemon.tickets.ticket import Priority
-from helpdesk_daemon.triage.cases import Written
-from helpdesk_daemon.triage.findings import Kind
+from helpdesk_daemon.triage.rehearsal.cases import Written
+from helpdesk_daemon.triage.rehearsal.findings import Kind
+from helpdesk_daemon.triage.rehearsal.shadows import implies, shadows
 from helpdesk_daemon.triage.rules import Conditions, Pattern, Rule, Setting, apply
-from helpdesk_daemon.triage.shadows import implies, shadows
 
 HIGH, LOW = Setting(priority=Priority.HIGH), Setting(priority=Priority.LOW)
 IGNORE = Setting(action="ignore")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpdesk_daemon.mail.message import Headers
-from helpdesk_daemon.mail.spam import spam_reason
+from helpdesk_daemon.mail.screening.spam import spam_reason
 
 
 def fields(*lines: str) -> Headers:

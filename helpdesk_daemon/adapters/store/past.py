@@ -20,7 +20,7 @@ from helpdesk_daemon.mail.message import Address, Headers, Message
 from helpdesk_daemon.mail.parse import parse, split_head
 from helpdesk_daemon.tickets.ticket import Priority
 from helpdesk_daemon.triage.decide import Basis
-from helpdesk_daemon.triage.replay import IGNORED, GoneError, Past, Placement
+from helpdesk_daemon.triage.rehearsal.replay import IGNORED, GoneError, Past, Placement
 
 HEAD_BYTES = 64_000  # unpacked first: nearly every head ends there
 BLANK = b" \t\r\n\x00\xef\xbb\xbf"

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import nh3
 
-from helpdesk_daemon.mail.html_quotes import is_too_deep
+from helpdesk_daemon.mail.body.html_quotes import is_too_deep
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.ports.web import Row
 

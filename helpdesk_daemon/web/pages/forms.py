@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from helpdesk_daemon.mail.message import Attachment
-from helpdesk_daemon.mail.names import safe_name
+from helpdesk_daemon.mail.mime.names import safe_name
 from helpdesk_daemon.web import auth
 from helpdesk_daemon.web.render import render
 from helpdesk_daemon.web.shapes import Text

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from helpdesk_daemon.errors import ConfigError, HelpdeskError, Refused
 from helpdesk_daemon.log import get
-from helpdesk_daemon.mail.names import safe_name
+from helpdesk_daemon.mail.mime.names import safe_name
 from helpdesk_daemon.ports.console import ExampleFilter
 from helpdesk_daemon.web import auth
 from helpdesk_daemon.web.pages.admin.common import PAGE, Admin, Agent, Number, Viewer, Word, done, further, said, split

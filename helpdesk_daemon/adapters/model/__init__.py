@@ -1,0 +1,1 @@
+"""The embedding model and the second opinions: exported, run, fitted, kept."""

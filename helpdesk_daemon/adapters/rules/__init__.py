@@ -1,0 +1,1 @@
+"""routing.toml: read into values, told by line what is wrong, watched, edited."""

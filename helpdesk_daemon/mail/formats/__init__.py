@@ -1,0 +1,1 @@
+"""What hides text in other forms: HTML, RTF, TNEF, signed blobs."""

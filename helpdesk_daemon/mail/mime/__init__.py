@@ -1,0 +1,1 @@
+"""From bytes to parts: a MIME reader that never gives up."""
