@@ -15,7 +15,8 @@ from helpdesk_daemon import log
 from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.rules.file import parse_routing
 from helpdesk_daemon.adapters.store.engine import open_engine
-from helpdesk_daemon.app import Parts, running
+from helpdesk_daemon.app import running
+from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.ports import Transport
 from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.wiring.rules import check_rules, compare_rules

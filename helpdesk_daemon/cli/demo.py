@@ -33,7 +33,8 @@ def demo(folder: Path, json_: bool) -> None:
     from helpdesk_daemon import log
     from helpdesk_daemon.adapters.maildir import deliver
     from helpdesk_daemon.adapters.sink import MaildirSink
-    from helpdesk_daemon.app import Parts, running
+    from helpdesk_daemon.app import running
+    from helpdesk_daemon.assembly import Parts
     from helpdesk_daemon.settings import load_settings
     from helpdesk_daemon.wiring.places import ensure_model, model_folder, model_of, shipped
 

@@ -17,7 +17,8 @@ from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.arrivals import pack, unpack
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.adapters.store.retention import Retention
-from helpdesk_daemon.app import Parts, running
+from helpdesk_daemon.app import running
+from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.errors import ConfigError, StoreError
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.settings import load_settings

@@ -13,7 +13,8 @@ from collections import Counter
 from pathlib import Path
 
 from helpdesk_daemon import log
-from helpdesk_daemon.app import Parts, running
+from helpdesk_daemon.app import running
+from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.settings import load_settings
 from tests.harness.fakes import HashEmbedder
 

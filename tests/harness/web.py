@@ -16,7 +16,8 @@ from starlette.types import ASGIApp
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.store import tokens
-from helpdesk_daemon.app import App, Parts, running
+from helpdesk_daemon.app import App, running
+from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.ports import Clock
 from helpdesk_daemon.settings import Settings, load_settings
 from helpdesk_daemon.wiring.desks import desks_of, routings_of

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from helpdesk_daemon import log
-from helpdesk_daemon.app import App, Parts, running
+from helpdesk_daemon.app import App, running
+from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.wiring.places import ensure_model, prepared_model
 from tests.harness.dovecot import Dovecot

@@ -15,7 +15,8 @@ import pytest
 from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.store.digests import Digests
 from helpdesk_daemon.adapters.store.incidents import Incidents
-from helpdesk_daemon.app import Parts, running
+from helpdesk_daemon.app import running
+from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.errors import ConfigError, StoreError
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.ports import Incident

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from helpdesk_daemon.adapters.maildir import deliver
-from helpdesk_daemon.app import App, Parts, running
+from helpdesk_daemon.app import App, running
+from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.errors import TransientError
 from helpdesk_daemon.settings import load_settings
 from tests.harness.dovecot import Dovecot, free_port

@@ -24,7 +24,8 @@ from helpdesk_daemon.adapters.store.gauges import GAUGES, measured
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.schema import iso
 from helpdesk_daemon.adapters.systemd import notifier, watchdog_seconds
-from helpdesk_daemon.app import Parts, running
+from helpdesk_daemon.app import running
+from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.ports import Incident

@@ -13,7 +13,8 @@ from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.rules.file import load_routing
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.adapters.store.past import decided_since
-from helpdesk_daemon.app import App, Parts, running
+from helpdesk_daemon.app import App, running
+from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.triage.rehearsal.replay import Placement

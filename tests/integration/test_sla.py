@@ -21,7 +21,8 @@ from helpdesk_daemon.adapters.store.reading import ticket as find_ticket
 from helpdesk_daemon.adapters.store.reading import ticket_list
 from helpdesk_daemon.adapters.store.sla import Sla as SlaOnDatabase
 from helpdesk_daemon.adapters.templates import Templates
-from helpdesk_daemon.app import Parts, running
+from helpdesk_daemon.app import running
+from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.ports import Change
 from helpdesk_daemon.settings import load_settings
