@@ -74,7 +74,7 @@ class App(Assembly):
                 failures.append(error)
         for keeper in self.keepers:
             await keeper.once(CATCH_UP)
-        await self.retain.sweep()
+        await self.retain.look()
         await self._tell()
         if failures:
             raise failures[0]

@@ -10,13 +10,14 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from helpdesk_daemon.errors import StoreError
-from helpdesk_daemon.lanes import Lane, Wake
+from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
 from helpdesk_daemon.mail.message import Attachment
 from helpdesk_daemon.outgoing import chart
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.ports import Clock, DigestStore, Figures, Span
 from helpdesk_daemon.stages.case import Desk
+from helpdesk_daemon.stages.looking import Looking
 
 DAYS = 14  # in the chart
 
@@ -54,7 +55,7 @@ class Plan:
         return datetime.combine(day, at, self.zone).astimezone(UTC)
 
 
-class Digest:
+class Digest(Looking):
     """Makes the digest of a day once its hour has come, late rather than never, and never twice.
 
     Args:
@@ -73,8 +74,7 @@ class Digest:
         self._plan, self._store, self._desk, self._clock, self._db, self._made = plan, store, desk, clock, db, made
         self._host = socket.gethostname()
         self._log = get("digest")
-        self._stopping = False
-        self.wake = Wake()
+        super().__init__()
 
     async def look(self) -> None:
         """Make the digest if it is due.
@@ -121,21 +121,6 @@ class Digest:
         if figures.missed:
             subject += f", {figures.missed} answered late or not at all"
         return desk.composer.notice(Kind.DIGEST, "digest", subject, to, values, figures.until, attachments=[picture])
-
-    async def run(self) -> None:
-        """Look whenever woken, until `stop`.
-
-        Raises:
-            StoreError: the database cannot be used; nothing goes on without it.
-        """
-        while not self._stopping:
-            await self.look()
-            await self.wake.wait()
-
-    def stop(self) -> None:
-        """End after the look in hand."""
-        self._stopping = True
-        self.wake()
 
 
 def _count(number: int, one: str) -> str:

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from helpdesk_daemon.errors import StoreError
-from helpdesk_daemon.lanes import Lane, Wake
+from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Clock
 from helpdesk_daemon.ports.watching import Findings, News, State, Verdict, WatchingStore
+from helpdesk_daemon.stages.looking import Looking
 from helpdesk_daemon.triage.watching import chart, gathering, mix
 
 BATCH = 500  # mails, and verdicts, a look
@@ -114,7 +115,7 @@ def _state(values: Mapping[str, object], alarmed: bool, before: State | None, no
     return State(json.dumps(values, ensure_ascii=False), since if alarmed else None)
 
 
-class Observe:
+class Observe(Looking):
     """Looks whenever woken.
 
     Args:
@@ -128,8 +129,7 @@ class Observe:
     def __init__(self, store: WatchingStore, sense: Sense, clock: Clock, db: Lane, work: Lane) -> None:
         self._store, self._sense, self._clock, self._db, self._work = store, sense, clock, db, work
         self._log = get("observe")
-        self._stopping = False
-        self.wake = Wake()
+        super().__init__()
 
     async def look(self) -> None:
         """Look at everything that is new.
@@ -158,18 +158,3 @@ class Observe:
         for crowd, joined in findings.crowds:
             self._log.info("crowd.grew", crowd=crowd.id, kind=crowd.kind, tickets=len(joined))
         return max(news.fresh, len(news.verdicts)) >= BATCH
-
-    async def run(self) -> None:
-        """Look whenever woken, until `stop`.
-
-        Raises:
-            StoreError: the database cannot be used; nothing goes on without it.
-        """
-        while not self._stopping:
-            await self.look()
-            await self.wake.wait()
-
-    def stop(self) -> None:
-        """End after the look in hand."""
-        self._stopping = True
-        self.wake()

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from helpdesk_daemon.errors import StoreError, TransientError, UnusableRules
-from helpdesk_daemon.lanes import Lane, Wake
+from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
 from helpdesk_daemon.ports.rules import KeepRules, RulesSource
+from helpdesk_daemon.stages.looking import Looking
 from helpdesk_daemon.triage.rules import Routing
 
-LOOK = 0.5  # seconds between two looks at a file
 
-
-class Reload:
+class Reload(Looking):
     """Looks twice a second.
 
     Args:
@@ -25,6 +24,8 @@ class Reload:
         files: a thread for looking at files: one on a share that hangs must not hold up the mail.
     """
 
+    pause = 0.5
+
     def __init__(
         self, sources: Sequence[RulesSource], keep: KeepRules, version: Callable[[str], str],
         use: Callable[[Sequence[str], Routing], None], db: Lane, files: Lane,
@@ -33,8 +34,7 @@ class Reload:
         self._db, self._files = db, files
         self.failing: dict[str, str] = {}
         self._log = get("reload")
-        self._stopping = False
-        self.wake = Wake()
+        super().__init__()
 
     async def look(self) -> None:
         """Take every file that was saved.
@@ -69,18 +69,3 @@ class Reload:
             self._use(source.mailboxes, routing)
             source.use(routing)
             self._log.info("rules.loaded", file=source.name, version=routing.version[:12], before=before[:12])
-
-    async def run(self) -> None:
-        """Look until `stop`.
-
-        Raises:
-            StoreError: the database cannot be used; nothing goes on without it.
-        """
-        while not self._stopping:
-            await self.look()
-            await self.wake.wait(LOOK)
-
-    def stop(self) -> None:
-        """End after the look in hand."""
-        self._stopping = True
-        self.wake()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from helpdesk_daemon.errors import StoreError
-from helpdesk_daemon.lanes import Lane, Wake
+from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
 from helpdesk_daemon.mail.message import Attachment
 from helpdesk_daemon.outgoing import chart
@@ -17,6 +17,7 @@ from helpdesk_daemon.ports import Clock, Span
 from helpdesk_daemon.ports.watching import Month, ReportStore
 from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.digest import Plan
+from helpdesk_daemon.stages.looking import Looking
 from helpdesk_daemon.triage.watching.trust import sources_of
 
 VOLUME, JUDGED = "volume@report", "judged@report"
@@ -64,7 +65,7 @@ def values_of(month: Month, composer: Composer, host: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-class Report:
+class Report(Looking):
     """Makes the report of a month once the next has begun, late rather than never, and never twice.
 
     Args:
@@ -86,8 +87,7 @@ class Report:
         self._clock, self._db, self._work, self._made = clock, db, work, made
         self._host = socket.gethostname()
         self._log = get("report")
-        self._stopping = False
-        self.wake = Wake()
+        super().__init__()
 
     async def look(self) -> None:
         """Make the report if it is due.
@@ -127,18 +127,3 @@ class Report:
             composer.notice(Kind.DIGEST, "report", subject, to, values, now, attachments=pictures(month))
             for to in self._plan.to
         ]
-
-    async def run(self) -> None:
-        """Look whenever woken, until `stop`.
-
-        Raises:
-            StoreError: the database cannot be used; nothing goes on without it.
-        """
-        while not self._stopping:
-            await self.look()
-            await self.wake.wait()
-
-    def stop(self) -> None:
-        """End after the look in hand."""
-        self._stopping = True
-        self.wake()

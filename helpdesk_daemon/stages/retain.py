@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from helpdesk_daemon.errors import StoreError
-from helpdesk_daemon.lanes import Lane, Wake
+from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Clock, RetentionStore
+from helpdesk_daemon.stages.looking import Looking
 
 BATCH = 200  # rows a transaction: new mail waits no longer than that takes
 
 
-class Retain:
+class Retain(Looking):
     """Forgets whenever woken.
 
     Args:
@@ -26,10 +27,9 @@ class Retain:
     def __init__(self, store: RetentionStore, ages: Mapping[str, timedelta], clock: Clock, db: Lane) -> None:
         self._store, self._ages, self._clock, self._db = store, ages, clock, db
         self._log = get("retain")
-        self._stopping = False
-        self.wake = Wake()
+        super().__init__()
 
-    async def sweep(self) -> dict[str, int]:
+    async def look(self) -> dict[str, int]:
         """Forget all that is too old; how many rows of each kind.
 
         Raises:
@@ -49,18 +49,3 @@ class Retain:
         except Exception as error:
             self._log.error("retention.failed", error=repr(error))
         return forgotten
-
-    async def run(self) -> None:
-        """Forget whenever woken, until `stop`.
-
-        Raises:
-            StoreError: the database cannot be used; nothing goes on without it.
-        """
-        while not self._stopping:
-            await self.sweep()
-            await self.wake.wait()
-
-    def stop(self) -> None:
-        """End after the rows in hand."""
-        self._stopping = True
-        self.wake()

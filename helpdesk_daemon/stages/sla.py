@@ -8,12 +8,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from helpdesk_daemon.errors import StoreError
-from helpdesk_daemon.lanes import Lane, Wake
+from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.ports import Audit, Clock
 from helpdesk_daemon.ports.sla import Commitment, Mailed, SlaStore
 from helpdesk_daemon.stages.desks import Desks
+from helpdesk_daemon.stages.looking import Looking
 from helpdesk_daemon.stages.promises import Judged, News, look_at, told
 from helpdesk_daemon.tickets.sla import Signal
 
@@ -29,7 +30,7 @@ SUBJECTS = {
 Group = tuple[str, str, Signal, tuple[str, ...]]  # mailbox, department, what it is told, and who is
 
 
-class Sla:
+class Sla(Looking):
     """Looks whenever woken.
 
     Args:
@@ -49,8 +50,7 @@ class Sla:
         self._outgoing, self._mailboxes = outgoing, list(mailboxes)
         self._rules: dict[str, str] = {}
         self._log = get("sla")
-        self._stopping = False
-        self.wake = Wake()
+        super().__init__()
 
     async def look(self) -> None:
         """Judge all promises whose time has come, and tell people what they have to know.
@@ -135,20 +135,13 @@ class Sla:
         since = self._clock.now()
         while not self._stopping and await self._is_behind(since):
             await self.wake.wait()
-        while not self._stopping:
-            await self.look()
-            await self.wake.wait()
+        await super().run()
 
     async def _is_behind(self, since: datetime) -> bool:
         """Whether to wait after a start: nobody is told of tickets whose answers lie unread in a mailbox."""
         if not timedelta() <= self._clock.now() - since < PATIENCE:
             return False
         return await self._db(self._store.is_behind, since, self._mailboxes)
-
-    def stop(self) -> None:
-        """End after the look in hand."""
-        self._stopping = True
-        self.wake()
 
 
 def _line(group: Group, item: News) -> Audit:

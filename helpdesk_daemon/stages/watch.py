@@ -8,20 +8,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from helpdesk_daemon.errors import HelpdeskError, PermanentError, StoreError, TransientError
-from helpdesk_daemon.lanes import Lane, Wake
+from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get, who
 from helpdesk_daemon.outgoing import retry
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.ports import Audit, Clock, Incident, IncidentStore, Trouble, Webhook
 from helpdesk_daemon.stages.case import Desk
 from helpdesk_daemon.stages.incidents import headline, judge, payload
+from helpdesk_daemon.stages.looking import Looking
 
 OPENED, RECOVERED = "incident.opened", "incident.recovered"
 POSTS = 50  # incidents posted at a time
 Look = Callable[[], tuple[list[Trouble], frozenset[str]]]  # what is wrong, and which conditions could not be measured
 
 
-class Watch:
+class Watch(Looking):
     """Looks whenever woken.
 
     Args:
@@ -42,8 +43,7 @@ class Watch:
         self._clock, self._db, self._alerted = clock, db, alerted
         self._host = socket.gethostname()
         self._log = get("watch")
-        self._stopping = False
-        self.wake = Wake()
+        super().__init__()
 
     async def look(self) -> None:
         """Look once, and tell what is new; the webhook also hears what it did not take before.
@@ -140,21 +140,6 @@ class Watch:
         stale = incident.recovered_at is not None and now - incident.recovered_at > retry.GIVE_UP
         due = None if stale else now + wait
         return replace(incident, post_due_at=due, post_attempts=attempts, post_error=str(error)[:500])
-
-    async def run(self) -> None:
-        """Look whenever woken, until `stop`.
-
-        Raises:
-            StoreError: the database cannot be used; nothing goes on without it.
-        """
-        while not self._stopping:
-            await self.look()
-            await self.wake.wait()
-
-    def stop(self) -> None:
-        """End after the look in hand."""
-        self._stopping = True
-        self.wake()
 
     async def close(self) -> None:
         """End the connections."""

@@ -34,7 +34,7 @@ def sweep(db: Database, *kinds: str, age: timedelta = OLD) -> dict[str, int]:
     lane = Lane("db")
     stage = Retain(Retention(db.engine, db.clock), dict.fromkeys(kinds, age), db.clock, lane)
     try:
-        return asyncio.run(stage.sweep())
+        return asyncio.run(stage.look())
     finally:
         lane.close()
 
@@ -191,9 +191,9 @@ class Broken:
 
 def test_a_bug_in_retention_does_not_stop_the_mail_and_a_broken_database_does(db: Database) -> None:
     lane = Lane("db")
-    assert asyncio.run(Retain(Broken(ValueError("no")), {"raw": OLD}, db.clock, lane).sweep()) == {}
+    assert asyncio.run(Retain(Broken(ValueError("no")), {"raw": OLD}, db.clock, lane).look()) == {}
     with pytest.raises(StoreError):
-        asyncio.run(Retain(Broken(StoreError("full")), {"raw": OLD}, db.clock, lane).sweep())
+        asyncio.run(Retain(Broken(StoreError("full")), {"raw": OLD}, db.clock, lane).look())
     lane.close()
 
 
