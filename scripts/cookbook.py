@@ -22,7 +22,9 @@ from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.adapters.store.migrate import migrate
-from helpdesk_daemon.adapters.store.schema import arrivals, decisions, messages, outbox, participants, tickets
+from helpdesk_daemon.adapters.store.schema.deciding import decisions
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, outbox
+from helpdesk_daemon.adapters.store.schema.tickets import messages, participants, tickets
 from helpdesk_daemon.ports import Audit
 
 PAGE = Path(__file__).parents[1] / "docs" / "operations.md"

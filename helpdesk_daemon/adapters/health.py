@@ -22,7 +22,7 @@ from helpdesk_daemon.adapters.store import gauges, health
 from helpdesk_daemon.adapters.store.alarms import ADVICE
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.figures import incident_rows
-from helpdesk_daemon.adapters.store.schema import iso
+from helpdesk_daemon.adapters.store.schema.columns import iso
 from helpdesk_daemon.errors import ConfigError, HelpdeskError
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get

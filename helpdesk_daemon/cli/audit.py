@@ -37,7 +37,7 @@ class Moment(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """To ISO 8601 UTC."""
-        from helpdesk_daemon.adapters.store.schema import iso
+        from helpdesk_daemon.adapters.store.schema.columns import iso
 
         if ago := AGO.fullmatch(str(value).strip()):
             return iso(datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])}))

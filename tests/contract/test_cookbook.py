@@ -12,7 +12,7 @@ import pytest
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import iso
+from helpdesk_daemon.adapters.store.schema.columns import iso
 from helpdesk_daemon.ports import Audit
 from scripts.cookbook import questions
 from tests.contract.rows import Database

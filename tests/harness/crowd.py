@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import Engine, insert
 
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, decisions, messages, outbox, participants, tickets
-from helpdesk_daemon.adapters.store.schema_sla import sla
-from helpdesk_daemon.adapters.store.schema_watching import verdicts
+from helpdesk_daemon.adapters.store.schema.deciding import decisions
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, outbox
+from helpdesk_daemon.adapters.store.schema.sla import sla
+from helpdesk_daemon.adapters.store.schema.tickets import messages, participants, tickets
+from helpdesk_daemon.adapters.store.schema.watching import verdicts
 
 DESKS = (
     ("Technical Issue", "Technical Support", "High", 4), ("Billing", "Finance", "Medium", 24),

@@ -21,7 +21,7 @@ from helpdesk_daemon.adapters.store import curation
 from helpdesk_daemon.adapters.store.curation import Chosen
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.adapters.store.labels import learn
-from helpdesk_daemon.adapters.store.schema import audit_log
+from helpdesk_daemon.adapters.store.schema.log import audit_log
 from helpdesk_daemon.adapters.tickets_csv import Tickets
 from helpdesk_daemon.cli.main import cli
 from helpdesk_daemon.errors import ConfigError, Refused, TransientError

@@ -20,7 +20,7 @@ from helpdesk_daemon.adapters.store.holding import release_breaker
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.index_ledger import IndexLedger
 from helpdesk_daemon.adapters.store.operate import retry_quarantined
-from helpdesk_daemon.adapters.store.schema import iso
+from helpdesk_daemon.adapters.store.schema.columns import iso
 from helpdesk_daemon.adapters.webhook import HttpWebhook, signature
 from helpdesk_daemon.conditions import CONDITIONS, Condition, Look, look_for_trouble
 from helpdesk_daemon.errors import SignInError, TransientError, Unreachable

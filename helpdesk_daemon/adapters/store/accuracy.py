@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Integer, Row, cast, func, select
 
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import tickets
-from helpdesk_daemon.adapters.store.schema_watching import crowd_tickets, crowds, sightings, verdicts, watching
+from helpdesk_daemon.adapters.store.schema.tickets import tickets
+from helpdesk_daemon.adapters.store.schema.watching import crowd_tickets, crowds, sightings, verdicts, watching
 from helpdesk_daemon.adapters.store.verdicts import CLOSING, CONFIRMATION, CORRECTION
 from helpdesk_daemon.ports.watching import Accuracy, Crowd, Standing
 from helpdesk_daemon.triage.watching.estimates import Judged, Share, accuracy, calibration_error, untouched, wilson

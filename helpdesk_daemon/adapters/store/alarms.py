@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from helpdesk_daemon.adapters.store.accuracy import DEPARTMENT, open_crowds
-from helpdesk_daemon.adapters.store.schema_watching import watching
+from helpdesk_daemon.adapters.store.schema.watching import watching
 from helpdesk_daemon.triage.watching import chart, mix
 
 NAMED = 8  # tickets in an alert

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, cursors, mailboxes
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, cursors, mailboxes
 from helpdesk_daemon.ports import Audit, Clock, Cursor, Fetched, Quota
 
 FAST = 1  # zlib level: mail compresses well enough at once, and ingest must not wait for more

@@ -22,7 +22,8 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from helpdesk_daemon.adapters.keys import has_audit_key, load_audit_key
 from helpdesk_daemon.adapters.store.bulk import insert_rows
-from helpdesk_daemon.adapters.store.schema import audit_checkpoints, audit_detail, audit_log, iso
+from helpdesk_daemon.adapters.store.schema.columns import iso
+from helpdesk_daemon.adapters.store.schema.log import audit_checkpoints, audit_detail, audit_log
 from helpdesk_daemon.ports import Audit
 
 GENESIS = "0" * 64

@@ -22,7 +22,7 @@ from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.adapters.store.migrate import current, migrate
 from helpdesk_daemon.adapters.store.reading import integrity
-from helpdesk_daemon.adapters.store.schema import outbox
+from helpdesk_daemon.adapters.store.schema.mail import outbox
 from helpdesk_daemon.errors import HelpdeskError, StoreError
 from helpdesk_daemon.outgoing.message import AT_MOST_ONCE
 from helpdesk_daemon.ports import Audit, Clock

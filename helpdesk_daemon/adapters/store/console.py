@@ -10,7 +10,9 @@ from sqlalchemy import Engine, Select, literal, select, tuple_
 
 from helpdesk_daemon.adapters.store import holding, operate, reading
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import examples, messages, outbox, tickets
+from helpdesk_daemon.adapters.store.schema.labels import examples
+from helpdesk_daemon.adapters.store.schema.mail import outbox
+from helpdesk_daemon.adapters.store.schema.tickets import messages, tickets
 from helpdesk_daemon.adapters.store.waiting import IN_REVIEW
 from helpdesk_daemon.ports import Clock
 from helpdesk_daemon.ports.console import LogFilter

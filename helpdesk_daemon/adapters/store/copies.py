@@ -6,7 +6,7 @@ from sqlalchemy import Engine, select, update
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import outbox
+from helpdesk_daemon.adapters.store.schema.mail import outbox
 from helpdesk_daemon.ports import Audit, Clock, Copy
 
 

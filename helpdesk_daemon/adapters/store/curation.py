@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, func, select, 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.arrivals import CHUNK
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import example_imports, examples
+from helpdesk_daemon.adapters.store.schema.labels import example_imports, examples
 from helpdesk_daemon.errors import Refused
 from helpdesk_daemon.ports import Audit, Clock
 

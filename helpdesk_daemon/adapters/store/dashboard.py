@@ -17,16 +17,11 @@ from sqlalchemy import Connection, Engine, Select, case, func, select, text
 from helpdesk_daemon.adapters.store import figures, health
 from helpdesk_daemon.adapters.store.accuracy import WINDOW, accuracy_of
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import (
-    UNANSWERED,
-    arrivals,
-    audit_log,
-    hourly,
-    iso,
-    mailboxes,
-    outbox,
-    tickets,
-)
+from helpdesk_daemon.adapters.store.schema.columns import iso
+from helpdesk_daemon.adapters.store.schema.deciding import hourly
+from helpdesk_daemon.adapters.store.schema.log import audit_log
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, mailboxes, outbox
+from helpdesk_daemon.adapters.store.schema.tickets import UNANSWERED, tickets
 from helpdesk_daemon.adapters.store.waiting import IN_REVIEW
 from helpdesk_daemon.ports.dashboard import BANDS, SOON, Count, Group, Picture, Row
 from helpdesk_daemon.ports.watching import Accuracy

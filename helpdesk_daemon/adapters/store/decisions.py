@@ -17,19 +17,10 @@ from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.labels import learn
 from helpdesk_daemon.adapters.store.outbox import outbox_row
 from helpdesk_daemon.adapters.store.promises import note
-from helpdesk_daemon.adapters.store.schema import (
-    arrivals,
-    auto_replies,
-    breakers,
-    decisions,
-    messages,
-    outbox,
-    participants,
-    suppressions,
-    tickets,
-    votes,
-)
-from helpdesk_daemon.adapters.store.schema_watching import crowds
+from helpdesk_daemon.adapters.store.schema.deciding import decisions, votes
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, auto_replies, breakers, outbox, suppressions
+from helpdesk_daemon.adapters.store.schema.tickets import messages, participants, tickets
+from helpdesk_daemon.adapters.store.schema.watching import crowds
 from helpdesk_daemon.adapters.store.stories import copies, story
 from helpdesk_daemon.adapters.store.verdicts import note as note_verdicts
 from helpdesk_daemon.outgoing.limits import Bucket, scopes_of

@@ -27,16 +27,11 @@ from helpdesk_daemon.adapters.store.accuracy import WINDOW, overall
 from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.outbox import outbox_row
-from helpdesk_daemon.adapters.store.schema import (
-    arrivals,
-    audit_log,
-    decisions,
-    digests,
-    incidents,
-    outbox,
-    suppressions,
-    tickets,
-)
+from helpdesk_daemon.adapters.store.schema.deciding import decisions
+from helpdesk_daemon.adapters.store.schema.log import audit_log
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, outbox, suppressions
+from helpdesk_daemon.adapters.store.schema.telling import digests, incidents
+from helpdesk_daemon.adapters.store.schema.tickets import tickets
 from helpdesk_daemon.outgoing.message import Outgoing
 from helpdesk_daemon.ports import Audit, Clock, DayCount, DepartmentCount, Figures, SlowTicket, Span
 from helpdesk_daemon.tickets.ticket import State

@@ -16,23 +16,13 @@ from sqlalchemy import Connection, Engine, String, Table, bindparam, delete, fun
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.arrivals import CHUNK, unpack
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import (
-    arrivals,
-    audit_checkpoints,
-    audit_detail,
-    audit_log,
-    auto_replies,
-    examples,
-    messages,
-    metadata,
-    outbox,
-    participants,
-    submissions,
-    suppressions,
-    tickets,
-    users,
-    votes,
-)
+from helpdesk_daemon.adapters.store.schema import metadata
+from helpdesk_daemon.adapters.store.schema.deciding import votes
+from helpdesk_daemon.adapters.store.schema.labels import examples
+from helpdesk_daemon.adapters.store.schema.log import audit_checkpoints, audit_detail, audit_log
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, auto_replies, outbox, suppressions
+from helpdesk_daemon.adapters.store.schema.pages import submissions, users
+from helpdesk_daemon.adapters.store.schema.tickets import messages, participants, tickets
 from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.mail.mention import Mention
 from helpdesk_daemon.mail.parse import parse

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import example_changes, examples
+from helpdesk_daemon.adapters.store.schema.labels import example_changes, examples
 from helpdesk_daemon.ports import Clock, Example, Revision
 
 

@@ -9,7 +9,10 @@ from sqlalchemy import Connection, Engine, Integer, cast, func, select
 
 from helpdesk_daemon.adapters.store import health
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, examples, incidents, mailboxes, outbox, tickets
+from helpdesk_daemon.adapters.store.schema.labels import examples
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, mailboxes, outbox
+from helpdesk_daemon.adapters.store.schema.telling import incidents
+from helpdesk_daemon.adapters.store.schema.tickets import tickets
 
 Row = dict[str, Any]
 WAITING = ("pending", "claimed")

@@ -11,8 +11,10 @@ from sqlalchemy import Connection, Engine, Table, func, select
 
 from helpdesk_daemon.adapters.store import health
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, incidents, outbox, tickets
-from helpdesk_daemon.adapters.store.schema_watching import crowds, verdicts
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, outbox
+from helpdesk_daemon.adapters.store.schema.telling import incidents
+from helpdesk_daemon.adapters.store.schema.tickets import tickets
+from helpdesk_daemon.adapters.store.schema.watching import crowds, verdicts
 from helpdesk_daemon.tickets.ticket import State
 
 UNSENT = ("pending", "sending", "deferred", "held", "failed", "ambiguous")

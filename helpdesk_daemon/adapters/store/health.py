@@ -9,16 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, select
 
-from helpdesk_daemon.adapters.store.schema import (
-    arrivals,
-    audit_detail,
-    audit_log,
-    breakers,
-    iso,
-    mailboxes,
-    outbox,
-    tickets,
-)
+from helpdesk_daemon.adapters.store.schema.columns import iso
+from helpdesk_daemon.adapters.store.schema.log import audit_detail, audit_log
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, breakers, mailboxes, outbox
+from helpdesk_daemon.adapters.store.schema.tickets import tickets
 
 MOST = 1_000  # events looked at; beyond that the number says enough
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Engine, and_, delete, insert, or_, select,
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import auto_replies, breakers, outbox
+from helpdesk_daemon.adapters.store.schema.mail import auto_replies, breakers, outbox
 from helpdesk_daemon.outgoing.limits import ALL_ACKNOWLEDGEMENTS, ALL_MAIL
 from helpdesk_daemon.ports import Audit, Clock
 

@@ -12,7 +12,8 @@ from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.outbox import outbox_row
-from helpdesk_daemon.adapters.store.schema import incidents, outbox
+from helpdesk_daemon.adapters.store.schema.mail import outbox
+from helpdesk_daemon.adapters.store.schema.telling import incidents
 from helpdesk_daemon.outgoing.message import Outgoing
 from helpdesk_daemon.ports import Audit, Clock, Incident
 

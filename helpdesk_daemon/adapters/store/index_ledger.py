@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import index_entries, index_target
+from helpdesk_daemon.adapters.store.schema.labels import index_entries, index_target
 from helpdesk_daemon.ports import Clock
 
 LOADING = "being loaded"

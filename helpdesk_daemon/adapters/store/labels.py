@@ -10,7 +10,8 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select, update
 
 from helpdesk_daemon.adapters.store.examples import digest_of
-from helpdesk_daemon.adapters.store.schema import decisions, examples
+from helpdesk_daemon.adapters.store.schema.deciding import decisions
+from helpdesk_daemon.adapters.store.schema.labels import examples
 from helpdesk_daemon.ports import Audit, Label
 from helpdesk_daemon.triage.vote import UNSAID
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, select, update
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, suppressions
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, suppressions
 from helpdesk_daemon.ports import Audit, Clock
 
 OPERATOR = "operator"

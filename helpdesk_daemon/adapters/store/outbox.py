@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, fun
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import breakers, outbox, tickets
+from helpdesk_daemon.adapters.store.schema.mail import breakers, outbox
+from helpdesk_daemon.adapters.store.schema.tickets import tickets
 from helpdesk_daemon.outgoing.message import AT_MOST_ONCE, UNHELD, Kind, Outgoing
 from helpdesk_daemon.ports import Audit, Clock, Due, Sent
 from helpdesk_daemon.tickets.ticket import State

@@ -15,7 +15,9 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, and_, bind
 
 from helpdesk_daemon.adapters.store.arrivals import unpack
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, decisions, messages, tickets, votes
+from helpdesk_daemon.adapters.store.schema.deciding import decisions, votes
+from helpdesk_daemon.adapters.store.schema.mail import arrivals
+from helpdesk_daemon.adapters.store.schema.tickets import messages, tickets
 from helpdesk_daemon.mail.message import Address, Headers, Message
 from helpdesk_daemon.mail.parse import parse, split_head
 from helpdesk_daemon.tickets.ticket import Priority

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
 from helpdesk_daemon.adapters.store.bulk import insert_rows
-from helpdesk_daemon.adapters.store.schema_sla import sla, sla_pauses
+from helpdesk_daemon.adapters.store.schema.sla import sla, sla_pauses
 from helpdesk_daemon.ports import Outcome
 from helpdesk_daemon.tickets.sla import STOPPED
 from helpdesk_daemon.tickets.ticket import State, Ticket

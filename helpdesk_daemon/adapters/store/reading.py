@@ -12,19 +12,11 @@ from sqlalchemy import Engine, Select, func, select, text
 from helpdesk_daemon.adapters.store.accuracy import crowds_of
 from helpdesk_daemon.adapters.store.arrivals import unpack
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import (
-    arrivals,
-    audit_detail,
-    audit_log,
-    breakers,
-    decisions,
-    messages,
-    outbox,
-    participants,
-    suppressions,
-    tickets,
-)
-from helpdesk_daemon.adapters.store.schema_sla import sla
+from helpdesk_daemon.adapters.store.schema.deciding import decisions
+from helpdesk_daemon.adapters.store.schema.log import audit_detail, audit_log
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, breakers, outbox, suppressions
+from helpdesk_daemon.adapters.store.schema.sla import sla
+from helpdesk_daemon.adapters.store.schema.tickets import messages, participants, tickets
 
 Row = dict[str, Any]
 

@@ -13,7 +13,9 @@ from sqlalchemy import Connection, Engine, func, select, text, update
 from helpdesk_daemon.adapters.store.arrivals import keep
 from helpdesk_daemon.adapters.store.audit import append
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, cursors, iso, messages, read_iso, tickets
+from helpdesk_daemon.adapters.store.schema.columns import iso, read_iso
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, cursors
+from helpdesk_daemon.adapters.store.schema.tickets import messages, tickets
 from helpdesk_daemon.ports import Audit, Cursor, Fetched
 
 TERMINAL = ("ticket", "reply", "ignored", "quarantined")

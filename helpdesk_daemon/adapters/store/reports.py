@@ -15,8 +15,11 @@ from helpdesk_daemon.adapters.store.accuracy import accuracy_of
 from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.outbox import outbox_row
-from helpdesk_daemon.adapters.store.schema import examples, incidents, outbox, tickets
-from helpdesk_daemon.adapters.store.schema_watching import reports, verdicts
+from helpdesk_daemon.adapters.store.schema.labels import examples
+from helpdesk_daemon.adapters.store.schema.mail import outbox
+from helpdesk_daemon.adapters.store.schema.telling import incidents
+from helpdesk_daemon.adapters.store.schema.tickets import tickets
+from helpdesk_daemon.adapters.store.schema.watching import reports, verdicts
 from helpdesk_daemon.adapters.store.verdicts import CORRECTION
 from helpdesk_daemon.outgoing.message import Outgoing
 from helpdesk_daemon.ports import Audit, Clock, Span

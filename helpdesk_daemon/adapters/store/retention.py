@@ -16,8 +16,11 @@ from sqlalchemy.dialects.sqlite import insert
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.arrivals import pack, unpack
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, examples, messages, outbox, retention
-from helpdesk_daemon.adapters.store.schema_watching import sightings
+from helpdesk_daemon.adapters.store.schema.labels import examples
+from helpdesk_daemon.adapters.store.schema.log import retention
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, outbox
+from helpdesk_daemon.adapters.store.schema.tickets import messages
+from helpdesk_daemon.adapters.store.schema.watching import sightings
 from helpdesk_daemon.mail.lighten import lighten
 from helpdesk_daemon.ports import Audit, Clock
 from helpdesk_daemon.triage.vote import UNSAID

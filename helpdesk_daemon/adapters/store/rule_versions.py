@@ -9,7 +9,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import decisions, rule_versions
+from helpdesk_daemon.adapters.store.schema.deciding import decisions, rule_versions
 from helpdesk_daemon.ports import Audit, Clock
 from helpdesk_daemon.triage.rules import Routing
 

@@ -16,8 +16,9 @@ from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.decisions import ticket_of
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.outbox import outbox_row
-from helpdesk_daemon.adapters.store.schema import arrivals, mailboxes, outbox, tickets
-from helpdesk_daemon.adapters.store.schema_sla import sla, sla_mails, sla_pauses
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, mailboxes, outbox
+from helpdesk_daemon.adapters.store.schema.sla import sla, sla_mails, sla_pauses
+from helpdesk_daemon.adapters.store.schema.tickets import tickets
 from helpdesk_daemon.outgoing.message import Outgoing
 from helpdesk_daemon.ports import Audit, Clock
 from helpdesk_daemon.ports.sla import Commitment, Mailed

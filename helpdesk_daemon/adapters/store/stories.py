@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from helpdesk_daemon.adapters.store.arrivals import unpack
-from helpdesk_daemon.adapters.store.schema import arrivals, messages, tickets
+from helpdesk_daemon.adapters.store.schema.mail import arrivals
+from helpdesk_daemon.adapters.store.schema.tickets import messages, tickets
 from helpdesk_daemon.ports import Stored
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, insert, select, update
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import api_tokens
+from helpdesk_daemon.adapters.store.schema.pages import api_tokens
 from helpdesk_daemon.ports import Audit, Clock
 from helpdesk_daemon.ports.web import token_digest
 

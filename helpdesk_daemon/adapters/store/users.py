@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from helpdesk_daemon.adapters import passwords
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import sessions, users
+from helpdesk_daemon.adapters.store.schema.pages import sessions, users
 from helpdesk_daemon.errors import Refused
 from helpdesk_daemon.outgoing.compose import deliverable
 from helpdesk_daemon.ports import Audit, Clock

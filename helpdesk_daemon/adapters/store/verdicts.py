@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 
 from helpdesk_daemon.adapters.store.bulk import insert_rows
-from helpdesk_daemon.adapters.store.schema import decisions
-from helpdesk_daemon.adapters.store.schema_watching import sightings, verdicts
+from helpdesk_daemon.adapters.store.schema.deciding import decisions
+from helpdesk_daemon.adapters.store.schema.watching import sightings, verdicts
 from helpdesk_daemon.ports import Outcome
 
 DAEMON = "daemon"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Engine, func, select, text
 
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import arrivals, outbox, tickets
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, outbox
+from helpdesk_daemon.adapters.store.schema.tickets import tickets
 
 MOST = 1_000  # counted at most
 IN_REVIEW = text("tickets.needs_review = 1 and tickets.state <> 'closed'")  # as the partial index says it

@@ -13,8 +13,8 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.schema import tickets
-from helpdesk_daemon.adapters.store.schema_watching import crowd_tickets, crowds, sightings, verdicts, watching
+from helpdesk_daemon.adapters.store.schema.tickets import tickets
+from helpdesk_daemon.adapters.store.schema.watching import crowd_tickets, crowds, sightings, verdicts, watching
 from helpdesk_daemon.adapters.store.verdicts import CLOSING
 from helpdesk_daemon.ports import Audit, Clock
 from helpdesk_daemon.ports.watching import Findings, News, State, Verdict

@@ -12,17 +12,9 @@ from helpdesk_daemon.adapters.store.arrivals import keep
 from helpdesk_daemon.adapters.store.decisions import ticket_of
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.outbox import outbox_row
-from helpdesk_daemon.adapters.store.schema import (
-    arrivals,
-    auto_replies,
-    breakers,
-    outbox,
-    participants,
-    submissions,
-    suppressions,
-    tickets,
-    track_links,
-)
+from helpdesk_daemon.adapters.store.schema.mail import arrivals, auto_replies, breakers, outbox, suppressions
+from helpdesk_daemon.adapters.store.schema.pages import submissions, track_links
+from helpdesk_daemon.adapters.store.schema.tickets import participants, tickets
 from helpdesk_daemon.mail.message import base_address
 from helpdesk_daemon.outgoing.form import FORM
 from helpdesk_daemon.outgoing.limits import ALL_MAIL, Bucket, Rate, take

@@ -12,20 +12,14 @@ from sqlalchemy import ColumnElement, Engine, Select, exists, func, literal_colu
 from helpdesk_daemon.adapters.store import reading
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.figures import figures
-from helpdesk_daemon.adapters.store.schema import (
-    BY_DAEMON,
-    UNFINISHED,
-    api_tokens,
-    audit_detail,
-    audit_log,
-    decisions,
-    examples,
-    messages,
-    outbox,
-    tickets,
-)
-from helpdesk_daemon.adapters.store.schema_sla import sla
-from helpdesk_daemon.adapters.store.schema_watching import crowd_tickets
+from helpdesk_daemon.adapters.store.schema.deciding import BY_DAEMON, decisions
+from helpdesk_daemon.adapters.store.schema.labels import examples
+from helpdesk_daemon.adapters.store.schema.log import audit_detail, audit_log
+from helpdesk_daemon.adapters.store.schema.mail import outbox
+from helpdesk_daemon.adapters.store.schema.pages import api_tokens
+from helpdesk_daemon.adapters.store.schema.sla import sla
+from helpdesk_daemon.adapters.store.schema.tickets import UNFINISHED, messages, tickets
+from helpdesk_daemon.adapters.store.schema.watching import crowd_tickets
 from helpdesk_daemon.ports.web import UNSORTED, Place, Row, TicketFilter, Token
 from helpdesk_daemon.tickets.tracking import read_tracking_id
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, ForeignKey, Index, Integer, String, Table, text
 
-from helpdesk_daemon.adapters.store.schema import Moment, metadata
+from helpdesk_daemon.adapters.store.schema.columns import Moment, metadata
 
 sla = Table(
     "sla",

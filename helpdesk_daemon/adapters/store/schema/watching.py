@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
 
-from helpdesk_daemon.adapters.store.schema import Moment, metadata
+from helpdesk_daemon.adapters.store.schema.columns import Moment, metadata
 
 sightings = Table(
     "sightings",
