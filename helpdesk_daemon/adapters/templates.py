@@ -37,20 +37,23 @@ ATTRIBUTES = {name: set(values) for name, values in nh3.ALLOWED_ATTRIBUTES.items
 PARAGRAPH = re.compile(r"<p class=[\"']?(?:Mso\w{1,30}|x_Mso\w{1,30})[\"']?", re.IGNORECASE)
 
 
-def when(at: datetime, zone: str = "") -> str:
-    """A moment as people read it, with its zone; in `zone` where one is named."""
+def _local(at: datetime, zone: str) -> tuple[datetime, str]:
+    """A moment in `zone`, where one is named, and what that zone is called then."""
     local = at.astimezone(ZoneInfo(zone)) if zone else at
     name = local.tzname() or ""
-    named = f"UTC{name}" if name[:1] in ("+", "-") else name  # some zones have no letters of their own
-    return f"{local:%A, %-d %B %Y, %H:%M} {named}"
+    return local, f"UTC{name}" if name[:1] in ("+", "-") else name  # some zones have no letters of their own
+
+
+def when(at: datetime, zone: str = "") -> str:
+    """A moment as people read it in English, with its zone; in `zone` where one is named."""
+    local, name = _local(at, zone)
+    return f"{local:%A, %-d %B %Y, %H:%M} {name}"
 
 
 def moment(at: datetime, zone: str = "") -> str:
     """A moment without words but its zone, for templates in any language."""
-    local = at.astimezone(ZoneInfo(zone)) if zone else at
-    name = local.tzname() or ""
-    named = f"UTC{name}" if name[:1] in ("+", "-") else name
-    return f"{local:%Y-%m-%d, %H:%M} {named}"
+    local, name = _local(at, zone)
+    return f"{local:%Y-%m-%d, %H:%M} {name}"
 
 
 def plain_name(name: str) -> str:
