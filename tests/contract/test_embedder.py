@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,9 +11,10 @@ import numpy as np
 import pytest
 
 from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
-from helpdesk_daemon.adapters.model.export import export, is_exported, weights_folder
+from helpdesk_daemon.adapters.model.export import Model, export, is_exported, weights_folder
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.ports import Embedder
+from tests.harness.tiny_model import asked
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch and its tracer warn of themselves
 
@@ -144,7 +147,7 @@ def test_another_user_may_read_what_was_exported(tmp_path: Path, monkeypatch: py
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "tokenizer.json").write_text("{}")
     (tmp_path / "weights" / "config.json").write_text('{"hidden_size": 2}')
-    monkeypatch.setattr("helpdesk_daemon.adapters.export._graph", lambda weights: None)
+    monkeypatch.setattr("helpdesk_daemon.adapters.model.export._graph", lambda weights: None)
     monkeypatch.setattr(openvino, "save_model", lambda graph, path, compress_to_fp16: path.write_text(""))
     export(tmp_path / "model", tmp_path / "weights")
     assert (tmp_path / "model").stat().st_mode & 0o055 == 0o055
@@ -152,30 +155,22 @@ def test_another_user_may_read_what_was_exported(tmp_path: Path, monkeypatch: py
 
 
 def test_another_model_is_exported_with_its_prefix_and_size(tmp_path: Path) -> None:
-    """A small one without sense, made here: what counts is that folder, prefix, languages and size are handled."""
-    import shutil
-
-    from transformers import BertConfig, BertModel
-
-    from helpdesk_daemon.adapters.model.export import Model
-
-    weights = tmp_path / "tiny"
-    config = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=37)
-    BertModel(config).save_pretrained(weights)
-    shutil.copy(weights_folder() / "tokenizer.json", weights)
-    asked = Model("tiny-e5", weights, "query: ", ())
-    plain = Model("tiny-e5", weights, "", ())
-    for name, model in (("with", asked), ("without", plain)):
-        export(tmp_path / name, model=model)
-        assert is_exported(tmp_path / name, model)
-    assert not is_exported(tmp_path / "without", asked)
+    """A small one without sense: what counts is that folder, prefix, languages and size are handled."""
+    texts = ["my invoice", "hello", "query: my invoice", "query: hello"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.harness.tiny_model", str(tmp_path), *texts], cwd=Path(__file__).parents[2],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout.splitlines()[-1])
+    models = asked(tmp_path)
+    assert [is_exported(tmp_path / name, model) for name, model in models.items()] == [True, True]
+    assert not is_exported(tmp_path / "without", models["with"])
     assert not is_exported(tmp_path / "with")
-    one, other = OpenVinoEmbedder(tmp_path / "with", threads=1), OpenVinoEmbedder(tmp_path / "without", threads=1)
-    found = one.embed(["my invoice", "hello"])
-    assert found.shape == (2, 32)
-    other.load()
-    assert (one.name, other.name, one.languages) == ("tiny-e5 (query:)", "tiny-e5", ())
-    np.testing.assert_allclose(found, other.embed(["query: my invoice", "query: hello"]), atol=0.02)
-    assert not np.allclose(found, other.embed(["my invoice", "hello"]), atol=0.02)
+    assert [found[each]["name"] for each in ("with", "without")] == ["tiny-e5 (query:)", "tiny-e5"]
+    assert found["with"]["languages"] == []
+    one, other = (np.array(found[each]["vectors"]) for each in ("with", "without"))
+    assert one.shape == (4, 32)
+    np.testing.assert_allclose(one[:2], other[2:], atol=0.02)
+    assert not np.allclose(one[:2], other[:2], atol=0.02)
     with pytest.raises(ConfigError, match=r"model\.weights.*no config\.json"):
         export(tmp_path / "x", model=Model("other", tmp_path / "with"))

@@ -327,7 +327,7 @@ ACTS = (
     '<table background="//e.example">'
     '<div style="position:fixed;background:url(//e.example)">d</div><video src=//e><audio src=//e>'
     "<details>e</details>"
-    "{{ 7 * 7 }}{% include 'x' %}"
+    "{{ 1234 * 5678 }}{% include 'x' %}"
 )
 VALUES = {
     "acting HTML": ACTS,
@@ -512,7 +512,7 @@ def inspect_html(html: str) -> None:
     reader.feed(html)
     reader.close()
     assert html.count("<html") <= 1
-    assert "49" not in re.findall(r"\{\{ 7 \* 7 \}\}|\b49\b", html), "templates are filled once"
+    assert "7006652" not in html, "templates are filled once"
 
 
 def test_the_inspection_sees_what_acts() -> None:

@@ -28,7 +28,7 @@ def refuse_telemetry() -> None:
 
 
 class OpenVinoEmbedder:
-    """`Embedder` on an exported model folder (see `adapters.export`).
+    """`Embedder` on an exported model folder (see `export`).
 
     The folder is read at the first call, so that commands that need no vectors stay fast.
     """
