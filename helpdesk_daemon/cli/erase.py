@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +130,7 @@ def _index(settings: Settings) -> str:
     from helpdesk_daemon.cli.index import bring_in_step
 
     try:
-        bring_in_step(settings)
+        bring_in_step(settings, say=partial(click.echo, err=True))
     except HelpdeskError as error:
         return f"{error}. The daemon takes the examples out once the server answers, or `helpdesk-daemon index sync`"
     return ""

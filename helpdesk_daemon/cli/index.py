@@ -63,12 +63,13 @@ def rebuild(ctx: click.Context) -> None:
     bring_in_step(settings_of(ctx), anew=True)
 
 
-def bring_in_step(settings: Settings, anew: bool = False) -> None:
+def bring_in_step(settings: Settings, anew: bool = False, say: Callable[[str], None] = click.echo) -> None:
     """Sync until nothing has changed meanwhile, and say what was done.
 
     Args:
         settings: of the installation.
         anew: drop the index on the server first.
+        say: prints a line.
 
     Raises:
         HelpdeskError: the server failed, or cannot be trusted; what was done so far is kept.
@@ -84,25 +85,27 @@ def bring_in_step(settings: Settings, anew: bool = False) -> None:
     engine = open_store(settings)
     seed(Examples(engine, SystemClock()), model_folder(settings))
     copy = endee_of(settings, engine, SystemClock())
-    with _bar("embedding") as embedded, _bar(f"to {settings.index.url}") as sent:
-        before = None
-        while (now := contents(settings, engine, embedded)) and (before is None or _differ(before, now)):
-            copy.replace(*now)
-            report = copy.sync(anew=anew, progress=sent)
-            _say(report)
-            before, anew = now, False
-    copy.close()
+    try:
+        with _bar("embedding") as embedded, _bar(f"to {settings.index.url}") as sent:
+            before = None
+            while (now := contents(settings, engine, embedded)) and (before is None or _differ(before, now)):
+                copy.replace(*now)
+                say(_line(copy.sync(anew=anew, progress=sent)))
+                before, anew = now, False
+    finally:
+        copy.close()
+        engine.dispose()
 
 
 def _differ(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
     return bool(one[0] != other[0] or one[1].tobytes() != other[1].tobytes())
 
 
-def _say(report: Report) -> None:
+def _line(report: Report) -> str:
     why = f"loaded anew ({report.rebuilt}): " if report.rebuilt else ""
     count = "" if report.count is None else f", {report.count} in all"
     recall = "" if report.recall is None else f"; recall {report.recall:.3f}"
-    click.echo(f"{why}{report.inserted} sent, {report.deleted} taken out{count}{recall}")
+    return f"{why}{report.inserted} sent, {report.deleted} taken out{count}{recall}"
 
 
 @contextmanager

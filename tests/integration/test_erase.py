@@ -20,6 +20,7 @@ from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.cli.main import cli
 from helpdesk_daemon.mail.mention import Mention
+from tests.harness.endee import EndeeServer
 from tests.harness.sink import Sink
 from tests.harness.world import check_reconciles, rows, write_settings
 from tests.integration.conftest import daemon, once
@@ -200,6 +201,42 @@ def test_examples_of_its_tickets_go_with_their_vectors(world: tuple[Path, Path, 
     assert not judge.exists()
     assert leftovers(settings.parent, *WORDS) == []
     engine.dispose()
+
+
+def test_its_examples_leave_the_vector_database_too(
+    world: tuple[Path, Path, Sink], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, _, _ = world
+    monkeypatch.setenv("ENDEE_TOKEN", "secret")
+
+    def index(*words: str) -> str:
+        return CliRunner().invoke(cli, ["--settings", str(settings), "index", *words], catch_exceptions=False).stdout
+
+    def count() -> int:
+        found: dict[str, int] = json.loads(index("status", "--json"))
+        return found["count"]
+
+    def teach(*texts: str) -> None:
+        engine = open_engine(settings.parent / "data" / "helpdesk.db")
+        Examples(engine, SystemClock()).add([(text, "Billing") for text in texts], "import")
+        engine.dispose()
+
+    with EndeeServer(1, token="secret") as server:
+        with settings.open("a") as file:
+            file.write(f'[index]\nkind = "endee"\nurl = "{server.url}"\ntoken_env = "ENDEE_TOKEN"\n')
+        teach(f"call {ZOE}", "an other text")
+        index("sync")
+        before = count()
+        assert receipt(settings)["index"] == ""
+        assert count() == before - 1
+
+        teach(f"write to {ZOE}")
+        index("sync")
+        server.stop()
+        assert "takes the examples out once the server answers" in str(receipt(settings)["index"])
+        server.start()
+        index("sync")
+        assert count() == before - 1
 
 
 def test_what_a_form_submitted_goes_with_its_mail(world: tuple[Path, Path, Sink]) -> None:
