@@ -15,7 +15,12 @@ from helpdesk_daemon.triage.decide import Basis, Decision
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A row of the ledger that waits for a decision."""
+    """A row of the ledger that waits for a decision.
+
+    Attributes:
+        attempts: this one included.
+        died: the last attempt ended with the process, which need not be this mail's fault.
+    """
 
     id: int
     mailbox: str
@@ -24,6 +29,7 @@ class Arrival:
     received_at: datetime
     attempts: int
     truncated: bool = False
+    died: bool = False
 
 
 @dataclass(frozen=True, slots=True)

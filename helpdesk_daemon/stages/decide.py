@@ -43,6 +43,8 @@ from helpdesk_daemon.triage.vote import Vote
 Failed = list[tuple[int, str]]  # arrival, error
 BATCH = 32  # mails of like length share a model batch; few enough for a prompt answer
 MAX_ATTEMPTS = 3
+# The process may be killed for any reason, and the first time a mail shares it with its batch: that says less.
+MAX_DEATHS = 5
 EMPTY = " "  # judged all the same: a mail without words is told apart from one that needs no vote
 PAUSE = 2.0
 
@@ -129,7 +131,7 @@ class Decide:
             if not arrivals:
                 return []
             self._reached("decide.claimed")
-            if arrivals[0].attempts > MAX_ATTEMPTS:
+            if arrivals[0].attempts > (MAX_DEATHS if arrivals[0].died else MAX_ATTEMPTS):
                 await self._quarantine(arrivals[0])
                 continue
             with metrics.timed("parse"):
@@ -169,7 +171,7 @@ class Decide:
     async def _quarantine(self, arrival: Arrival) -> None:
         """Set a mail aside that broke this stage too often; it is not even parsed again."""
         desk, now = self._desks().of(arrival.mailbox), self._clock.now()
-        known, why = await self._db(self._store.known, []), f"it broke this stage {MAX_ATTEMPTS} times"
+        known, why = await self._db(self._store.known, []), f"it broke this stage {arrival.attempts - 1} times"
         outcome = quarantine(arrival, why, desk, known, now)
         await self._db(self._store.commit, [outcome])
         self._claimed.discard(arrival.id)

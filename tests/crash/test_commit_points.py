@@ -101,12 +101,12 @@ def test_twenty_kills_at_random_moments(tmp_path: Path) -> None:
     kill_at_random(tmp_path, mails=500, kills=20, seed=11)
 
 
-def test_a_mail_that_breaks_the_stage_three_times_is_set_aside_and_seen(tmp_path: Path) -> None:
+def test_a_mail_that_kills_the_process_five_times_is_set_aside_and_seen(tmp_path: Path) -> None:
     inbox = tmp_path / "inbox"
     deliver(inbox, mail(1))
     with Sink() as sink:
         settings = write_settings(tmp_path, "maildir:inbox", sink.port)
-        for _ in range(3):
+        for _ in range(5):
             assert child(settings, "once", "decide.planned").wait(60) == -signal.SIGKILL
         for number in range(2, 5):
             deliver(inbox, mail(number))

@@ -43,6 +43,8 @@ _fill = _new_bucket.on_conflict_do_update(
     index_elements=["scope"], set_={"tokens": _new_bucket.excluded.tokens, "at": _new_bucket.excluded.at}
 )
 
+DIED = "the process died over it"
+
 
 def ticket_of(row: Row[Any]) -> Ticket:
     """The ticket in a row of the tickets table."""
@@ -72,7 +74,7 @@ class Decisions:
         """See `DecisionStore.claim`."""
         waiting = (
             select(arrivals.c.id, arrivals.c.mailbox, arrivals.c.digest, arrivals.c.received_at, arrivals.c.attempts,
-                   arrivals.c.truncated, arrivals.c.raw)
+                   arrivals.c.truncated, arrivals.c.raw, (arrivals.c.last_error == DIED).label("died"))
             .where(arrivals.c.state == "pending")
             .order_by(arrivals.c.id)
             .limit(limit)
@@ -97,6 +99,7 @@ class Decisions:
                 row.received_at,
                 row.attempts + 1,
                 row.truncated,
+                bool(row.died),
             )
             for row in rows
         ]
@@ -251,9 +254,7 @@ class Decisions:
         """See `DecisionStore.recover`."""
         with transaction(self._engine) as connection:
             return connection.execute(
-                update(arrivals)
-                .where(arrivals.c.state == "claimed")
-                .values(state="pending", last_error="the process died over it")
+                update(arrivals).where(arrivals.c.state == "claimed").values(state="pending", last_error=DIED)
             ).rowcount
 
 

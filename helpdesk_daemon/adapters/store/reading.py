@@ -174,11 +174,9 @@ def counts(engine: Engine) -> Row:
     with transaction(engine) as connection:
         return {
             "arrivals": dict(
-                connection.execute(select(arrivals.c.state, func.count()).group_by(arrivals.c.state)).tuples().all()
+                connection.execute(select(arrivals.c.state, func.count()).group_by(arrivals.c.state)).all()
             ),
-            "outbox": dict(
-                connection.execute(select(outbox.c.state, func.count()).group_by(outbox.c.state)).tuples().all()
-            ),
+            "outbox": dict(connection.execute(select(outbox.c.state, func.count()).group_by(outbox.c.state)).all()),
             "tickets": connection.execute(select(func.count()).select_from(tickets)).scalar_one(),
             "breaker": connection.execute(select(breakers.c.reason).where(breakers.c.released_at.is_(None))).scalar(),
         }

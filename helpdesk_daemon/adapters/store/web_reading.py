@@ -85,7 +85,7 @@ class WebReads:
         """See `WebReading.stats`."""
         with transaction(self._engine) as connection:
             states: dict[str, int] = dict(
-                connection.execute(select(tickets.c.state, func.count()).group_by(tickets.c.state)).tuples().all()
+                connection.execute(select(tickets.c.state, func.count()).group_by(tickets.c.state)).all()
             )
         found = figures(self._engine, now)
         return {"tickets": states, "today": found["today"], "arrivals": found["arrivals"], "outbox": found["outbox"],
