@@ -110,6 +110,7 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
+            auto_reload=False,  # else each `include` asks the disk; the templates themselves are kept anyway
         )
         environment.filters |= {
             "when": when,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -59,9 +60,8 @@ class Curve:
         Returns:
             0 to 1; 0 where no target is met.
         """
-        confidences, bounds = _steps(self)
-        enough = confidences <= confidence
-        return float(bounds[enough].max(initial=0.0))
+        confidences, best = _earnings(self)
+        return best[bisect_right(confidences, confidence)]
 
 
 @lru_cache(maxsize=64)
@@ -69,6 +69,13 @@ def _threshold(curve: Curve, target: float) -> float | None:
     confidences, bounds = _steps(curve)
     good = np.flatnonzero(bounds > target)
     return float(confidences[good[-1]]) if len(good) else None
+
+
+@lru_cache(maxsize=16)
+def _earnings(curve: Curve) -> tuple[list[float], list[float]]:
+    """Confidences, rising, and the highest bound met before the first and up to each; plain numbers, for bisection."""
+    confidences, bounds = _steps(curve)
+    return confidences[::-1].tolist(), [0.0, *np.maximum.accumulate(bounds[::-1]).tolist()]
 
 
 @lru_cache(maxsize=16)

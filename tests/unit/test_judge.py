@@ -15,7 +15,7 @@ from helpdesk_daemon.triage.heads import Heads, MeaningHead, WordsHead, ngrams
 from helpdesk_daemon.triage.judge import Judge, fit, measure_in
 from helpdesk_daemon.triage.nearest import Vectors, centre_of, centred, nearest
 from helpdesk_daemon.triage.pool import fit_weights, pooled
-from helpdesk_daemon.triage.threshold import Curve, chance_agrees, curve_of, wilson_lower
+from helpdesk_daemon.triage.threshold import Curve, _steps, chance_agrees, curve_of, wilson_lower
 from helpdesk_daemon.triage.vote import Neighbour, Standing, Vote
 
 RNG = np.random.default_rng(3)
@@ -259,3 +259,14 @@ def test_words_are_weighed_as_the_fit_did() -> None:
     assert found[0, 0] > 0.6
     assert found[1, 1] > 0.6
     assert found[2] == pytest.approx([0.5, 0.5])
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=0, max_size=80), st.floats(0, 1))
+def test_what_a_confidence_earns_is_the_best_bound_it_reaches(
+    rows: list[tuple[float, bool]], confidence: float
+) -> None:
+    rows = sorted(rows, key=lambda row: -row[0])
+    curve = Curve(tuple(row[0] for row in rows), tuple(row[1] for row in rows))
+    confidences, bounds = _steps(curve)
+    met = (b for c, b in zip(confidences, bounds, strict=True) if c <= confidence)
+    assert curve.earned(confidence) == max(met, default=0.0)

@@ -10,7 +10,7 @@ LANGUAGES = tuple(
     "ar bg cs da de el en es et fi fr he hr hu id it ja ko lt lv ms nl no pl pt ro ru sk sl sv th tr uk vi zh".split()  # noqa: SIM905
 )
 SURE = 0.5  # of a thousand short mails in eight languages, nearly all that are under it have too few words
-MOST = 2_000  # characters looked at
+MOST = 500  # characters looked at: some eighty words, and the time grows with them
 
 
 @lru_cache(maxsize=1)
