@@ -9,9 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.lanes import Lane
-from helpdesk_daemon.log import get
 from helpdesk_daemon.mail.message import Attachment
 from helpdesk_daemon.outgoing import chart
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
@@ -67,28 +65,20 @@ class Digest(Looking):
         made: called when a mail was put into the outbox.
     """
 
+    name = "digest"
+
     def __init__(
         self, plan: Plan, store: DigestStore, desk: Callable[[], Desk], clock: Clock, db: Lane,
         made: Callable[[], None],
     ) -> None:  # fmt: skip
         self._plan, self._store, self._desk, self._clock, self._db, self._made = plan, store, desk, clock, db, made
         self._host = socket.gethostname()
-        self._log = get("digest")
         super().__init__()
 
-    async def look(self) -> None:
-        """Make the digest if it is due.
-
-        Raises:
-            StoreError: the database cannot be used. Nothing else: a digest that fails must not stop the mail.
-        """
-        try:
-            if self._plan.at is not None and self._plan.to and await self._db(self._make):
-                self._made()
-        except StoreError:
-            raise
-        except Exception as error:
-            self._log.error("digest.failed", error=repr(error))
+    async def _see(self) -> None:
+        """Make the digest if it is due."""
+        if self._plan.at is not None and self._plan.to and await self._db(self._make):
+            self._made()
 
     def _make(self) -> bool:
         """Whether there is mail. The first look only notes where the first digest begins."""

@@ -11,9 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
-from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.lanes import Lane
-from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Clock
 from helpdesk_daemon.ports.watching import Findings, News, State, Verdict, WatchingStore
 from helpdesk_daemon.stages.looking import Looking
@@ -126,24 +124,16 @@ class Observe(Looking):
         work: a thread for the comparing.
     """
 
+    name = "observe"
+
     def __init__(self, store: WatchingStore, sense: Sense, clock: Clock, db: Lane, work: Lane) -> None:
         self._store, self._sense, self._clock, self._db, self._work = store, sense, clock, db, work
-        self._log = get("observe")
         super().__init__()
 
-    async def look(self) -> None:
-        """Look at everything that is new.
-
-        Raises:
-            StoreError: the database cannot be used. Nothing else: an observer that fails must not stop the mail.
-        """
-        try:
-            while not self._stopping and await self._step():
-                pass
-        except StoreError:
-            raise
-        except Exception as error:
-            self._log.error("observe.failed", error=repr(error))
+    async def _see(self) -> None:
+        """Look at everything that is new."""
+        while not self._stopping and await self._step():
+            pass
 
     async def _step(self) -> bool:
         """Look at some of it; whether there may be more."""

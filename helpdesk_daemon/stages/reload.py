@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from helpdesk_daemon.errors import StoreError, TransientError, UnusableRules
 from helpdesk_daemon.lanes import Lane
-from helpdesk_daemon.log import get
 from helpdesk_daemon.ports.rules import KeepRules, RulesSource
 from helpdesk_daemon.stages.looking import Looking
 from helpdesk_daemon.triage.rules import Routing
@@ -24,6 +23,7 @@ class Reload(Looking):
         files: a thread for looking at files: one on a share that hangs must not hold up the mail.
     """
 
+    name = "reload"
     pause = 0.5
 
     def __init__(
@@ -33,15 +33,10 @@ class Reload(Looking):
         self._sources, self._keep, self._version, self._use = list(sources), keep, version, use
         self._db, self._files = db, files
         self.failing: dict[str, str] = {}
-        self._log = get("reload")
         super().__init__()
 
-    async def look(self) -> None:
-        """Take every file that was saved.
-
-        Raises:
-            StoreError: the database cannot be used.
-        """
+    async def _see(self) -> None:
+        """Take every file that was saved."""
         for source in self._sources:
             if await self._files(source.changed):
                 await self._take(source)

@@ -6,9 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.lanes import Lane
-from helpdesk_daemon.log import get
 from helpdesk_daemon.mail.message import Attachment
 from helpdesk_daemon.outgoing import chart
 from helpdesk_daemon.outgoing.compose import Composer
@@ -79,6 +77,8 @@ class Report(Looking):
         made: called when a mail was put into the outbox.
     """
 
+    name = "report"
+
     def __init__(
         self, plan: Plan, monthly: bool, store: ReportStore, desk: Callable[[], Desk], clock: Clock, db: Lane,
         work: Lane, made: Callable[[], None],
@@ -86,22 +86,12 @@ class Report(Looking):
         self._plan, self._monthly, self._store, self._desk = plan, monthly, store, desk
         self._clock, self._db, self._work, self._made = clock, db, work, made
         self._host = socket.gethostname()
-        self._log = get("report")
         super().__init__()
 
-    async def look(self) -> None:
-        """Make the report if it is due.
-
-        Raises:
-            StoreError: the database cannot be used. Nothing else: a report that fails must not stop the mail.
-        """
-        try:
-            if self._monthly and self._plan.at is not None and self._plan.to and await self._make():
-                self._made()
-        except StoreError:
-            raise
-        except Exception as error:
-            self._log.error("report.failed", error=repr(error))
+    async def _see(self) -> None:
+        """Make the report if it is due."""
+        if self._monthly and self._plan.at is not None and self._plan.to and await self._make():
+            self._made()
 
     async def _make(self) -> bool:
         """Whether there is mail. The first look only notes that this installation is new."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.lanes import Lane
-from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Clock, RetentionStore
 from helpdesk_daemon.stages.looking import Looking
 
@@ -24,28 +22,27 @@ class Retain(Looking):
         db: the database's thread.
     """
 
+    name = "retention"
+
     def __init__(self, store: RetentionStore, ages: Mapping[str, timedelta], clock: Clock, db: Lane) -> None:
         self._store, self._ages, self._clock, self._db = store, ages, clock, db
-        self._log = get("retain")
         super().__init__()
 
-    async def look(self) -> dict[str, int]:
+    async def _see(self) -> None:
+        await self.sweep()
+
+    async def sweep(self) -> dict[str, int]:
         """Forget all that is too old; how many rows of each kind.
 
         Raises:
-            StoreError: the database cannot be used. Nothing else: retention that fails must not stop the mail.
+            StoreError: the database cannot be used.
         """
         forgotten: dict[str, int] = {}
-        try:
-            for what, age in self._ages.items():
-                before = self._clock.now() - age
-                while not self._stopping and (rows := await self._db(self._store.forget, what, before, BATCH)):
-                    forgotten[what] = forgotten.get(what, 0) + rows
-            if forgotten:
-                await self._db(self._store.note, forgotten)
-                self._log.info("retention.applied", **forgotten)
-        except StoreError:
-            raise
-        except Exception as error:
-            self._log.error("retention.failed", error=repr(error))
+        for what, age in self._ages.items():
+            before = self._clock.now() - age
+            while not self._stopping and (rows := await self._db(self._store.forget, what, before, BATCH)):
+                forgotten[what] = forgotten.get(what, 0) + rows
+        if forgotten:
+            await self._db(self._store.note, forgotten)
+            self._log.info("retention.applied", **forgotten)
         return forgotten

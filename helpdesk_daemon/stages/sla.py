@@ -7,9 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.lanes import Lane
-from helpdesk_daemon.log import get
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.ports import Audit, Clock
 from helpdesk_daemon.ports.sla import Commitment, Mailed, SlaStore
@@ -42,6 +40,8 @@ class Sla(Looking):
         mailboxes: names of those that are read.
     """
 
+    name = "sla"
+
     def __init__(
         self, store: SlaStore, desks: Callable[[], Desks], clock: Clock, db: Lane, outgoing: Callable[[], None],
         mailboxes: Sequence[str] = (),
@@ -49,26 +49,16 @@ class Sla(Looking):
         self._store, self._desks, self._clock, self._db = store, desks, clock, db
         self._outgoing, self._mailboxes = outgoing, list(mailboxes)
         self._rules: dict[str, str] = {}
-        self._log = get("sla")
         super().__init__()
 
-    async def look(self) -> None:
-        """Judge all promises whose time has come, and tell people what they have to know.
-
-        Raises:
-            StoreError: the database cannot be used. Nothing else: promises must not stop the mail.
-        """
-        try:
-            for _ in range(TRIES):
-                mails = await self._db(self._settle)
-                if mails is not None:
-                    break
-            if mails:
-                self._outgoing()
-        except StoreError:
-            raise
-        except Exception as error:
-            self._log.error("sla.failed", error=repr(error))
+    async def _see(self) -> None:
+        """Judge all promises whose time has come, and tell people what they have to know."""
+        for _ in range(TRIES):
+            mails = await self._db(self._settle)
+            if mails is not None:
+                break
+        if mails:
+            self._outgoing()
 
     def _settle(self) -> int | None:
         """One look; how many mails it led to, None when a ticket changed meanwhile."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from helpdesk_daemon.errors import HelpdeskError, PermanentError, StoreError, TransientError
 from helpdesk_daemon.lanes import Lane
-from helpdesk_daemon.log import get, who
+from helpdesk_daemon.log import who
 from helpdesk_daemon.outgoing import retry
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.ports import Audit, Clock, Incident, IncidentStore, Trouble, Webhook
@@ -35,6 +35,8 @@ class Watch(Looking):
         alerted: called when a mail was put into the outbox.
     """
 
+    name = "watch"
+
     def __init__(
         self, look: Look, store: IncidentStore, desk: Callable[[], Desk], webhook: Webhook | None, clock: Clock,
         db: Lane, alerted: Callable[[], None],
@@ -42,24 +44,14 @@ class Watch(Looking):
         self._look, self._store, self._desk, self._webhook = look, store, desk, webhook
         self._clock, self._db, self._alerted = clock, db, alerted
         self._host = socket.gethostname()
-        self._log = get("watch")
         super().__init__()
 
-    async def look(self) -> None:
-        """Look once, and tell what is new; the webhook also hears what it did not take before.
-
-        Raises:
-            StoreError: the database cannot be used. Nothing else: a watcher that fails must not stop the mail.
-        """
-        try:
-            if await self._db(self._settle):
-                self._alerted()
-            if self._webhook is not None:
-                await self._post(self._webhook)
-        except StoreError:
-            raise
-        except Exception as error:
-            self._log.error("watch.failed", error=repr(error))
+    async def _see(self) -> None:
+        """Look once, and tell what is new; the webhook also hears what it did not take before."""
+        if await self._db(self._settle):
+            self._alerted()
+        if self._webhook is not None:
+            await self._post(self._webhook)
 
     def _settle(self) -> bool:
         """Look, and write down what became of the incidents; whether there is mail about it."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
+from structlog.testing import capture_logs
 
 from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.store import audit
@@ -34,7 +35,7 @@ def sweep(db: Database, *kinds: str, age: timedelta = OLD) -> dict[str, int]:
     lane = Lane("db")
     stage = Retain(Retention(db.engine, db.clock), dict.fromkeys(kinds, age), db.clock, lane)
     try:
-        return asyncio.run(stage.look())
+        return asyncio.run(stage.sweep())
     finally:
         lane.close()
 
@@ -191,7 +192,9 @@ class Broken:
 
 def test_a_bug_in_retention_does_not_stop_the_mail_and_a_broken_database_does(db: Database) -> None:
     lane = Lane("db")
-    assert asyncio.run(Retain(Broken(ValueError("no")), {"raw": OLD}, db.clock, lane).look()) == {}
+    with capture_logs() as said:
+        asyncio.run(Retain(Broken(ValueError("no")), {"raw": OLD}, db.clock, lane).look())
+    assert [line["event"] for line in said] == ["retention.failed"]
     with pytest.raises(StoreError):
         asyncio.run(Retain(Broken(StoreError("full")), {"raw": OLD}, db.clock, lane).look())
     lane.close()
