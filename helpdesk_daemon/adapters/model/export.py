@@ -128,6 +128,7 @@ def _graph(weights: Path) -> Any:
     import openvino
     import torch
     from transformers import AutoModel
+    from transformers.utils import logging as remarks
 
     class Sentence(torch.nn.Module):  # type: ignore[misc,unused-ignore]
         def __init__(self) -> None:
@@ -142,6 +143,7 @@ def _graph(weights: Path) -> Any:
 
     example = torch.ones((2, 16), dtype=torch.int64)
     logging.getLogger("transformers").setLevel(logging.ERROR)
+    remarks.disable_progress_bar()  # type: ignore[no-untyped-call]  # half a second of loading needs none
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer's remarks on shapes we checked by comparing votes
         return openvino.convert_model(Sentence().eval(), example_input=(example, example))
