@@ -191,11 +191,12 @@ class Decide:
         """Vote, in one model call, on what will open a ticket."""
         need = [i for i, entry in enumerate(batch) if entry.text]
         votes = dict(zip(need, await self._classifier.votes([batch[i].text for i in need]), strict=True))
+        return await self._work(self._reserved, [(entry, votes.get(i)) for i, entry in enumerate(batch)])
+
+    def _reserved(self, voted: Sequence[tuple[Read, Vote | None]]) -> list[tuple[Read, Vote | None]]:
+        """Votes on mail that neither model nor examples can read, marked as such."""
         spoken = self._classifier.languages
-        return [
-            (entry, reserve(votes.get(i), entry.message.language, spoken, self._language_of))
-            for i, entry in enumerate(batch)
-        ]
+        return [(r, reserve(v, r.message.language, spoken, self._language_of)) for r, v in voted]
 
     async def _load(self) -> None:
         """Load the model before anything is claimed: a crash while loading is no mail's fault."""
