@@ -66,8 +66,9 @@ class World:
         heard = 0
         for self.rounds in range(MOST_ROUNDS):
             await app.once()
-            fresh, heard = self.sink.mails[heard:], len(self.sink.mails)
-            answers = [a for number, m in enumerate(fresh, heard) if (a := self._answer(m, number))]
+            # Mails of a round leave at once and land in any order: the robots answer in one order, always the same.
+            fresh, heard = sorted(self.sink.mails[heard:], key=lambda m: m.recipient), len(self.sink.mails)
+            answers = [a for n, m in enumerate(fresh, heard - len(fresh)) if (a := self._answer(m, n))]
             for raw in answers:
                 deliver(self.folder / "inbox", raw)
             if not answers:
