@@ -3,6 +3,8 @@ PYTHON ?= python3
 # Where to get torch, such as `--index-url URL` for a small CPU build; see the README.
 TORCH_PIP_ARGS ?=
 BIN := .venv/bin
+# Keep compiled modules, even where the environment says otherwise: without them every start compiles 230 of them anew.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: setup demo run test soak lint bench servers deploy-check settings-page wheel clean
 

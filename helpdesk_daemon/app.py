@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from helpdesk_daemon import metrics
 from helpdesk_daemon.adapters.store.decisions import Decisions
 from helpdesk_daemon.adapters.store.outbox import Outbox
+from helpdesk_daemon.adapters.store.reading import arrival_list
 from helpdesk_daemon.assembly import Assembly, Parts
 from helpdesk_daemon.errors import ConfigError, HelpdeskError, SignInError, StoreError, TransientError, Unreachable
 from helpdesk_daemon.settings import Settings
@@ -58,11 +59,14 @@ class App(Assembly):
                 raise
             except HelpdeskError as error:
                 failures.append(error)
-        await self.db(self._recover)
-        await self._learn()
+        # A look that finds nothing, as most of a cron job's do, needs no model.
+        waiting = await self.db(self._recover)
+        if waiting or self.keepers:
+            await self._learn()
         for keeper in self.keepers:
             await keeper.once(0)
-        await self.decide.drain()
+        if waiting:
+            await self.decide.drain()
         await self.sla.look()
         senders: list[Deliver | Copies] = [*self.delivers, *self.copies]
         for stage in senders:
@@ -90,9 +94,11 @@ class App(Assembly):
             with contextlib.suppress(Unreachable, SignInError):
                 await deliver.drain()
 
-    def _recover(self) -> None:
+    def _recover(self) -> bool:
+        """Take up again what a process that died had in hand; whether mail waits for a decision."""
         Decisions(self.engine, self.clock).recover()
         Outbox(self.engine, self.clock).recover()
+        return bool(arrival_list(self.engine, ["pending"], 1))
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then end what is in hand and return.

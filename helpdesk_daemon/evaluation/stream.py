@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from helpdesk_daemon.adapters.index.exact import ExactIndex
-from helpdesk_daemon.adapters.model.heads import can_fit, fit_judge
+from helpdesk_daemon.adapters.model.heads import fit_judge
 from helpdesk_daemon.adapters.tickets_csv import Tickets
 from helpdesk_daemon.evaluation.trial import Judged, figures
 from helpdesk_daemon.ports import Embedder, Example
 from helpdesk_daemon.stages.classify import Bench, votes_only
 from helpdesk_daemon.triage.decide import doubt_of
-from helpdesk_daemon.triage.judge import Judge, measure_in
+from helpdesk_daemon.triage.judge import Judge, can_fit, measure_in
 from helpdesk_daemon.triage.vote import UNSAID, trust_in
 
 STEP = 25  # tickets voted on between two looks at what was learnt
@@ -89,7 +89,7 @@ def _bench(embedder: Embedder, examples: Sequence[Example], house: House, heads:
     made: Judge = votes_only(examples, vectors, 0.0, len(examples), True, trust)
     sources, labels = [e.source for e in examples], [e.category for e in examples]
     own = measure_in(sources)
-    if heads and can_fit([label for label, fair in zip(labels, own, strict=True) if fair]):
+    if heads and can_fit(labels, sources):
         made = fit_judge(
             [e.text for e in examples], vectors, labels, 0.0, SAMPLE, "heads", own, trust=trust_in(sources, trust)
         )

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from helpdesk_daemon.adapters.index.exact import ExactIndex
-from helpdesk_daemon.adapters.model.heads import can_fit, fit_judge
+from helpdesk_daemon.adapters.model.heads import fit_judge
 from helpdesk_daemon.adapters.tickets_csv import Tickets
 from helpdesk_daemon.evaluation import measures
 from helpdesk_daemon.ports import Embedder, Example
 from helpdesk_daemon.stages.classify import Bench
 from helpdesk_daemon.triage.decide import doubt_of
-from helpdesk_daemon.triage.judge import fit
+from helpdesk_daemon.triage.judge import can_fit, fit
 from helpdesk_daemon.triage.vote import Vote
 
 SAMPLE = 8_000
@@ -72,7 +72,7 @@ def judge(
         balance: see `triage.judge.fit`.
     """
     vectors, labels = embedder.embed(train.texts), list(train.labels)
-    if full and can_fit(labels):
+    if full and can_fit(labels, ["import"] * len(labels)):
         made = fit_judge(train.texts, vectors, labels, balance, SAMPLE, "heads")
     else:
         made = fit(vectors, labels, balance=balance, sample=SAMPLE, version="votes")

@@ -14,7 +14,7 @@ from helpdesk_daemon.errors import ConfigError, TransientError
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get
 from helpdesk_daemon.ports import Embedder, Example, ExampleStore, JudgeMaker, Revision, VectorIndex
-from helpdesk_daemon.triage.judge import Judge, fit, measure_in
+from helpdesk_daemon.triage.judge import Judge, can_fit, fit, measure_in
 from helpdesk_daemon.triage.vote import K, Vectors, Vote, trust_in
 
 RETRY_SECONDS = 2.0
@@ -34,23 +34,26 @@ class Bench:
     def __init__(self, embedder: Embedder, index: VectorIndex) -> None:
         self.embedder, self.index = embedder, index
         self.judge: Judge | None = None
-        self._categories: dict[int, str] = {}
+        self._labels: dict[int, tuple[str, str]] = {}  # category and source, by the example's number
         self._support: Counter[str] = Counter()
 
     def install(self, examples: Sequence[Example], vectors: Vectors, judge: Judge) -> None:
         """Take a judge and exactly these examples, seen from its centre."""
         self.index.replace(examples, vectors, judge.centre if len(examples) and self.index.takes_centre else None)
-        self._categories = {e.id: e.category for e in examples}
-        self._support = Counter(self._categories.values())
+        self._labels = {e.id: (e.category, e.source) for e in examples}
+        self._count()
         self.judge = judge
 
     def update(self, examples: Sequence[Example], vectors: Vectors, withdrawn: Sequence[int]) -> None:
         """Add or relabel examples, and forget others; the judge stays."""
         self.index.update(examples, vectors, withdrawn)
         for number in withdrawn:
-            self._categories.pop(number, None)
-        self._categories |= {e.id: e.category for e in examples}
-        self._support = Counter(self._categories.values())
+            self._labels.pop(number, None)
+        self._labels |= {e.id: (e.category, e.source) for e in examples}
+        self._count()
+
+    def _count(self) -> None:
+        self._support = Counter(category for category, _ in self._labels.values())
 
     def votes(self, texts: Sequence[str]) -> list[Vote]:
         """Judge texts."""
@@ -60,7 +63,11 @@ class Bench:
 
     def count(self) -> int:
         """How many examples there are."""
-        return len(self._categories)
+        return len(self._labels)
+
+    def has_enough(self) -> bool:
+        """Whether a fit of second opinions is worth its while."""
+        return can_fit(*zip(*self._labels.values(), strict=True)) if self._labels else False
 
 
 class Classifier:
@@ -196,7 +203,7 @@ class Classifier:
             self._fitted_at = int(judge.version.rpartition("@")[2] or 0)
         if self._fitted_at >= 0 and latest - self._fitted_at < max(STALE_AT_LEAST, STALE * self._bench.count()):
             return False
-        made = await self._maker.make(self.name)
+        made = await self._maker.make(self.name) if await self._model(self._bench.has_enough) else None
         self._fitted_at = latest
         if made is None:
             return False

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from helpdesk_daemon.triage.confidence import Calibrator, fit_calibrator
+from helpdesk_daemon.triage.heads import FOLDS as HEAD_FOLDS
 from helpdesk_daemon.triage.heads import Heads
 from helpdesk_daemon.triage.nearest import Floats, Numbers, Vectors, centre_of, centred, nearest
 from helpdesk_daemon.triage.pool import fit_weights, pooled
@@ -208,6 +209,20 @@ def fit(
         signal=chance_agrees(guesses, truth) < NO_CHANCE,
     )
     return Judge(categories, centre, weights, tilt, fit_calibrator(seen, right), standing, heads)
+
+
+def can_fit(labels: Sequence[str], sources: Sequence[str]) -> bool:
+    """Whether there are labels enough for heads to help.
+
+    Shipped labels teach them another house's words, and labels that are no fair picture of the mail whatever was hard.
+
+    Args:
+        labels: n categories.
+        sources: where they come from.
+    """
+    own = np.array(labels, dtype=np.str_)[measure_in(sources)]
+    counts = np.unique(own, return_counts=True)[1]
+    return len(own) >= ENOUGH_OWN and int((counts >= HEAD_FOLDS).sum()) >= 2
 
 
 def measure_in(sources: Sequence[str]) -> npt.NDArray[np.bool_]:

@@ -9,23 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from helpdesk_daemon.triage.heads import GAMMA, Heads, MeaningHead, WordsHead, ngrams
-from helpdesk_daemon.triage.judge import ENOUGH_OWN, Judge, fit
+from helpdesk_daemon.triage.heads import FOLDS, GAMMA, Heads, MeaningHead, WordsHead, ngrams
+from helpdesk_daemon.triage.judge import Judge, fit
 from helpdesk_daemon.triage.nearest import Floats, Numbers, Vectors
 
 MEANING_C, WORDS_C = 10.0, 30.0
 LANDMARKS = 600
 MOST_NGRAMS = 60_000
 RAREST = 2  # examples an n-gram must be in
-FOLDS = 10  # opinions out of fold are nearly those of the head itself; how it was chosen stands in docs/decisions.md
 SEED = 7
 NAMES = ("meaning", "words")
-
-
-def can_fit(labels: Sequence[str]) -> bool:
-    """Whether labels given here are enough for heads to help; on those shipped they learn another house's words."""
-    counts = np.unique(np.array(labels, dtype=np.str_), return_counts=True)[1]
-    return len(labels) >= ENOUGH_OWN and int((counts >= FOLDS).sum()) >= 2
 
 
 def fit_heads(texts: Sequence[str], vectors: Vectors, labels: Sequence[str], trust: Floats | None = None) -> Heads:

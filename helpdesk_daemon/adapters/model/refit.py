@@ -19,7 +19,7 @@ from helpdesk_daemon.adapters.model.judge_file import load_judge, save_judge
 from helpdesk_daemon.adapters.store.engine import open_engine
 from helpdesk_daemon.adapters.store.examples import Examples
 from helpdesk_daemon.log import get
-from helpdesk_daemon.triage.judge import Judge, measure_in
+from helpdesk_daemon.triage.judge import Judge, can_fit, measure_in
 from helpdesk_daemon.triage.vote import trust_in
 
 TOO_FEW = 3
@@ -84,21 +84,18 @@ def fit_from(database: Path, file: Path, model: str, balance: float, centring: b
     Returns:
         Whether there were labels enough.
     """
-    from helpdesk_daemon.adapters.model.heads import can_fit, fit_judge
+    from helpdesk_daemon.adapters.model.heads import fit_judge
 
     store = Examples(open_engine(database, readonly=True), SystemClock())
     revision = store.revision()
     kept = store.vectors(model)
     examples = [e for e in store.active() if e.id in kept][-MOST:]
-    sources = [e.source for e in examples]
-    own = measure_in(sources)
-    # Labels that are no fair picture of the mail teach heads whatever was hard.
-    if not can_fit([e.category for e, fair in zip(examples, own, strict=True) if fair]):
+    sources, labels = [e.source for e in examples], [e.category for e in examples]
+    if not can_fit(labels, sources):
         return False
     vectors = np.stack([np.frombuffer(kept[e.id], dtype="<f4") for e in examples]).astype(np.float32)
-    texts, labels = [e.text for e in examples], [e.category for e in examples]
-    judge = fit_judge(texts, vectors, labels, balance, SAMPLE, f"heads@{revision.latest}", own, centring,
-                      trust_in(sources, trust))  # fmt: skip
+    judge = fit_judge([e.text for e in examples], vectors, labels, balance, SAMPLE, f"heads@{revision.latest}",
+                      measure_in(sources), centring, trust_in(sources, trust))  # fmt: skip
     save_judge(judge, model, file)
     return True
 
