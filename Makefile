@@ -37,7 +37,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint servers
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not soak"
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not soak"
 
 soak: setup servers
 	$(BIN)/python -m pytest -m soak --timeout 7200

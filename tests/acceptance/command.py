@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.harness import forked
+
 BIN = Path(sys.executable).parent / "helpdesk-daemon"
 REPOSITORY = Path(__file__).resolve().parents[2]
 SAMPLES = REPOSITORY / "data" / "samples"
@@ -26,10 +28,13 @@ def run(
     folder: Path, *words: str | Path, env: Mapping[str, str] | None = None, stdin: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
     """The command in a folder, to its end."""
-    return subprocess.run(
-        [str(BIN), *map(str, words)], cwd=folder, env=environment(env), input=stdin, capture_output=True,
-        timeout=PATIENCE,
-    )  # fmt: skip
+    said = [BIN.name, *map(str, words)]
+    return forked.run("helpdesk_daemon.cli.main", said, folder, environment(env), stdin, PATIENCE)
+
+
+def run_installed(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """The command as it is installed, by its own start."""
+    return subprocess.run([str(BIN), *words], cwd=folder, env=environment(), capture_output=True, timeout=PATIENCE)
 
 
 def out(done: subprocess.CompletedProcess[bytes]) -> str:

@@ -15,7 +15,17 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.command import BIN, SAMPLES, document, environment, files_below, lines, out, run
+from tests.acceptance.command import (
+    BIN,
+    SAMPLES,
+    document,
+    environment,
+    files_below,
+    lines,
+    out,
+    run,
+    run_installed,
+)
 from tests.harness.mails import mail
 
 TICKET = re.compile(r"^HD-[0-9A-HJKMNP-TV-Z]{8}$")
@@ -88,7 +98,7 @@ def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
 
 
 def test_the_version_is_said(tmp_path: Path) -> None:
-    assert re.fullmatch(r"helpdesk-daemon, version \d+\.\d+\.\d+\n", out(run(tmp_path, "--version")))
+    assert re.fullmatch(r"helpdesk-daemon, version \d+\.\d+\.\d+\n", out(run_installed(tmp_path, "--version")))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ class Terminal:
     def __init__(self, folder: Path, *words: str) -> None:
         self.process = pexpect.spawn(
             str(BIN), ["init", *words], cwd=str(folder), env=environment(), encoding="utf-8", timeout=40,
-            dimensions=(60, 120),
+            dimensions=(60, 120), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def say(self, question: str, answer: str = "") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -118,9 +119,13 @@ def test_a_running_daemon_is_named_and_not_disturbed(tmp_path: Path, db: Databas
 
 
 def test_watching_shows_the_news_until_ctrl_c(tmp_path: Path, db: Database) -> None:
+    # Under `nohup` a test inherits that SIGINT is ignored; a job of a shell has it.
+    def heard() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     terminal = pexpect.spawn(
         str(BIN), ["status", "--watch"], cwd=str(tmp_path), env=environment(), encoding="utf-8", timeout=40,
-        dimensions=(30, 120),
+        dimensions=(30, 120), preexec_fn=heard,
     )  # fmt: skip
     terminal.expect_exact("Nothing needs a person.")
     (number,) = db.arrive(1)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from helpdesk_daemon.cli.reconcile import Report, reconcile_all
 from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.wiring.places import database
 from tests.harness.dovecot import PASSWORD, USER
+from tests.harness.forked import Child
 from tests.harness.sink import Mail
 
 ROOT = Path(__file__).parents[2]
@@ -53,10 +52,9 @@ def rows(folder: Path, query: str, *values: object) -> list[dict[str, Any]]:
         connection.close()
 
 
-def child(settings: Path, *words: str) -> subprocess.Popen[bytes]:
+def child(settings: Path, *words: str) -> Child:
     """A daemon process without a model; see tests/crash/child.py."""
-    command = [sys.executable, "-m", "tests.crash.child", str(settings), *words]
-    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
+    return Child("tests.crash.child", ["child", str(settings), *words], ROOT, os.environ | {"PYTHONPATH": str(ROOT)})
 
 
 def check_invariants(folder: Path, mails: int, sent: list[Mail]) -> None:

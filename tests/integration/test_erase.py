@@ -285,8 +285,11 @@ def test_a_running_daemon_is_not_erased_under(world: tuple[Path, Path, Sink]) ->
         assert erase(settings, ZOE, "--dry-run").exit_code == 0
 
 
-def test_a_reader_that_holds_the_log_is_told_of(world: tuple[Path, Path, Sink]) -> None:
+def test_a_reader_that_holds_the_log_is_told_of(
+    world: tuple[Path, Path, Sink], monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings, _, _ = world
+    monkeypatch.setattr(engine_module, "PRAGMAS", [*engine_module.PRAGMAS, "busy_timeout=500"])
     reader = sqlite3.connect(settings.parent / "data" / "helpdesk.db", isolation_level=None)
     reader.execute("begin")
     reader.execute("select count(*) from tickets").fetchone()

@@ -34,18 +34,17 @@ def tickets(path: Path, sense: bool) -> Path:
 
 
 def test_labels_with_sense_and_without(tmp_path: Path) -> None:
-    with CliRunner().isolated_filesystem(tmp_path):
-        options = ["--map", "subject=Title", "--cache", str(tmp_path / "cache"), "--json"]
-        more = ["--report", "out.html", "--folds", "3", "--mode", "knn"]
-        good = CliRunner().invoke(cli, ["evaluate", str(tickets(tmp_path / "good.csv", True)), *options, *more])
-        found = json.loads(good.stdout)
-        assert found.keys() >= KEYS
-        assert (good.exit_code, found["signal"], found["tests"]) == (0, True, 240 - found["duplicates_removed"])
-        assert found["accuracy"] > 0.6
-        assert "<h2>What is taken for what</h2>" in Path("out.html").read_text()
-        bad = CliRunner().invoke(
-            cli, ["evaluate", str(tickets(tmp_path / "bad.csv", False)), *options], standalone_mode=False
-        )
-        found = json.loads(bad.stdout)
-        assert (bad.return_value, found["signal"]) == (1, False)
-        assert found["coverage"] <= 0.02
+    options = ["--map", "subject=Title", "--cache", str(tmp_path / "cache"), "--json"]
+    more = ["--report", str(tmp_path / "out.html"), "--folds", "3", "--mode", "knn"]
+    good = CliRunner().invoke(cli, ["evaluate", str(tickets(tmp_path / "good.csv", True)), *options, *more])
+    found = json.loads(good.stdout)
+    assert found.keys() >= KEYS
+    assert (good.exit_code, found["signal"], found["tests"]) == (0, True, 240 - found["duplicates_removed"])
+    assert found["accuracy"] > 0.6
+    assert "<h2>What is taken for what</h2>" in (tmp_path / "out.html").read_text()
+    bad = CliRunner().invoke(
+        cli, ["evaluate", str(tickets(tmp_path / "bad.csv", False)), *options], standalone_mode=False
+    )
+    found = json.loads(bad.stdout)
+    assert (bad.return_value, found["signal"]) == (1, False)
+    assert found["coverage"] <= 0.02
