@@ -9,7 +9,8 @@ mails later: closed as they are, or corrected, when the vote is not the label. E
 After 3,000 mails comes, in one stream each:
 
 - nothing, for 2,000 mails more; all 5,000 are to raise at most one alarm (`quiet`, and `quiet topics` on TOPICS.csv);
-- a burst: a ticket and the 29 nearest to it that are not among the examples, at random moments, one a minute;
+- a burst: a ticket and the 29 nearest to it that are not among the examples, at random moments, one a minute; a
+  ticket that nothing resembles (a mean cosine below 0.5 to those) is no incident, and another is drawn;
 - a swap: people call the largest category by the name of the second, and the second by that of the largest;
 - a new topic: of TOPICS.csv, whose categories are narrow, 60 are known and grouped to six departments; one mail in
   twelve is then of a category that is in no example.
@@ -44,6 +45,7 @@ from helpdesk_daemon.wiring.places import prepared_model
 
 KEPT, LOOK, DELAY, BEFORE, AFTER = 4_000, 10, 200, 3_000, 2_000
 EXAMPLES, GROUPS, KNOWN = 2_500, 6, 60
+ALIKE = 0.5  # mean cosine of the mails of one incident to one of them
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 QUIET_TARGET = 1  # false alarms in 5,000 mails
 # By change: in how many mails it is told, and in how many planted ones.
@@ -162,6 +164,15 @@ def _gaps(rng: np.random.Generator, planted: Numbers) -> list[float]:
     return [float(rng.exponential(30.0 if mark == 2 else 60.0)) for mark in planted]
 
 
+def _incident(rng: np.random.Generator, vectors: Vectors, spare: Numbers) -> Numbers:
+    """A random ticket and the 29 nearest to it: rows among the spare ones, shape (30,)."""
+    while True:
+        cosines = vectors[spare] @ vectors[int(rng.choice(spare))]
+        near = np.argsort(-cosines)[:30]
+        if cosines[near].mean() >= ALIKE:
+            return spare[near]
+
+
 def ordinary(tickets: Tickets, embedder: Embedder, seed: int) -> dict[str, tuple[Stream, int]]:
     """Quiet, burst and swap on one file; each with the number of mails before the change."""
     order = np.random.default_rng(seed).permutation(len(tickets)).tolist()
@@ -174,8 +185,7 @@ def ordinary(tickets: Tickets, embedder: Embedder, seed: int) -> dict[str, tuple
     quiet = past.branch(past.mails, seed)
     quiet.run(len(rows), gaps)
     spare = np.arange(BEFORE + AFTER, len(mails.vote))
-    middle = int(rng.choice(spare))
-    near = spare[np.argsort(-(mails.vectors[spare] @ mails.vectors[middle]))[:30]]
+    near = _incident(rng, mails.vectors, spare)
     burst_rows = rows[:BEFORE]
     for number, row in enumerate(rng.permutation(near).tolist()):
         burst_rows += [row, BEFORE + number]

@@ -70,7 +70,7 @@ def _kept(tag: str, attribute: str, value: str) -> str | None:
 
 def safe_html(message: Message) -> str:
     """The HTML a stranger sent, without anything that acts, loads or hides; empty when only its text can be shown."""
-    if len(message.html) > MAX_HTML or is_too_deep(message.html):
+    if not message.html or len(message.html) > MAX_HTML or is_too_deep(message.html):
         return ""
     return nh3.clean(
         message.html, tags=nh3.ALLOWED_TAGS - HIDING, attribute_filter=_kept, url_schemes=SCHEMES,

@@ -272,6 +272,8 @@ class Decide:
             StoreError: the database cannot be written; nothing goes on without it.
         """
         await self._db(self._store.recover)
+        # What takes half a second to load, the model and the tables of languages, is not left to the first mail.
+        await asyncio.gather(self._load(), self._work(self._language_of, ""))
         while not self._stopping:
             try:
                 await self.drain()

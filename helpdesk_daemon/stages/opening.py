@@ -75,7 +75,7 @@ def known_burst(case: Case, voted: Vote | None) -> int:
         return 0
     centres = [np.frombuffer(centre, dtype="<f2").astype(np.float32) for centre in bursts.values()]
     alike = [centre for centre in centres if centre.shape == voted.vector.shape]
-    found = belongs(voted.vector, alike, BURST.alike) if len(alike) == len(centres) else -1
+    found = belongs(voted.vector, alike, BURST.joins) if len(alike) == len(centres) else -1
     return list(bursts)[found] if found >= 0 else 0
 
 

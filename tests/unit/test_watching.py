@@ -15,7 +15,7 @@ from helpdesk_daemon.triage.watching.estimates import Judged, accuracy, calibrat
 from helpdesk_daemon.triage.watching.trust import sources_of
 from helpdesk_daemon.triage.watching.words import common_words
 
-DIMENSION = 32
+DIMENSION = 96
 
 
 def test_wilsons_interval_is_as_published() -> None:
@@ -198,6 +198,24 @@ def test_a_mail_joins_what_is_open() -> None:
 def test_one_person_is_no_crowd() -> None:
     recent = _recent(1200, 30, people=4)
     assert gathering.follow(recent, 1200, [], gathering.BURST) == []
+
+
+@pytest.mark.parametrize(("close", "told"), [(0.7, True), (0.5, True), (0.3, False)])
+def test_mails_of_an_incident_need_not_be_near_duplicates(close: float, told: bool) -> None:
+    assert bool(gathering.follow(_recent(1200, 30, close=close), 1200, [], gathering.BURST)) == told
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.05, True), (0.3, False)])
+def test_twice_as_often_is_no_burst(share: float, told: bool) -> None:
+    """A third of an hour's mail is about what a share of all mail always was about."""
+    recent = _recent(2000, 300, gap=6.0)
+    often = np.random.default_rng(3).random(2000) < share
+    recent.vectors[:2000][often] = _recent(0, int(often.sum())).vectors
+    mixed = np.random.default_rng(4).permutation(np.r_[np.arange(1400, 2000), np.arange(2000, 2300)])
+    order = np.r_[np.arange(1400), mixed]
+    at = np.r_[np.arange(1400) * 60.0, 84_000.0 + np.arange(900) * 4.0]
+    found = gathering.Recent(at, np.arange(2300), recent.scope, recent.vectors[order])
+    assert bool(gathering.follow(found, 1400, [], gathering.BURST)) == told
 
 
 def test_what_is_always_asked_is_no_burst() -> None:

@@ -38,7 +38,7 @@ LEAD = rf"[ \t]{{0,20}}(?:{RULE}{{1,10}}[ \t]{{0,4}})?"
 OPENING = re.compile(rf"{LEAD}(?:{phrases.words(phrases.OPENINGS)})(?=[\s\d:,，]|$)", re.IGNORECASE)
 DATED = re.compile(rf"{LEAD}(?:\w{{2,12}}[.,]{{0,2}}\s)?\W{{0,2}}\d", re.IGNORECASE)
 VERB = re.compile(rf"(?<![^\W_])(?:{phrases.words(phrases.VERBS)})|のメール|写道|寫道", re.IGNORECASE)
-VERB_LAST = re.compile(rf"(?:{phrases.words(phrases.VERBS)})[\s:：*_-]{{0,12}}$", re.IGNORECASE)
+VERBS_LAST = tuple(phrase.lower() for table in phrases.VERBS for phrase in table.split(" | "))
 COLON = re.compile(r"[:：]\s{0,4}[*_]{0,2}\s{0,4}$")
 QUOTING = re.compile(rf"{LEAD}(?:Quoting|Zitat von|Citando)\s", re.IGNORECASE)
 
@@ -53,6 +53,7 @@ FORWARDED = re.compile(
 RULER = re.compile(rf"[ \t]{{0,20}}{RULE}{{2,200}}[ \t]{{0,20}}$")
 TITLED_RULER = re.compile(r"[ \t]{0,20}[-=*_]{3,80}[ \t]{0,4}[^-=*_\s][^\n]{0,60}[-=*_]{3,80}[ \t]{0,20}$")
 ABOVE = re.compile(rf"(?:{phrases.words(phrases.ABOVE_LINE)})", re.IGNORECASE)
+FRAMED = re.compile(rf"[ \t]{{0,20}}{RULE}.*{RULE}[ \t]{{0,20}}$")
 MAX_ABOVE = 160  # characters of a line that asks to write above it
 AROUND_ABOVE = 70  # letters of the request around the words that tell it
 
@@ -77,12 +78,10 @@ def asks_to_write_above(line: str) -> bool:
     """Whether a line is the request of a ticket system to write above it; what is below it is the system's."""
     if REPLY_MARKER[2:-2] in line:
         return True
-    found = ABOVE.search(line) if len(line) <= MAX_ABOVE else None
-    if found is None or is_marked(line):
+    if len(line) > MAX_ABOVE or not FRAMED.match(line):
         return False
-    rest = line[: found.start()] + line[found.end() :]
-    framed = re.match(rf"[ \t]{{0,20}}{RULE}{{1,80}}", line) and re.search(rf"{RULE}[ \t]{{0,20}}$", line)
-    return bool(framed) and sum(map(str.isalpha, rest)) <= AROUND_ABOVE
+    found = ABOVE.search(line)
+    return found is not None and sum(map(str.isalpha, line[: found.start()] + line[found.end() :])) <= AROUND_ABOVE
 
 
 def attribution(lines: list[str], at: int) -> tuple[int, bool]:
@@ -100,12 +99,17 @@ def attribution(lines: list[str], at: int) -> tuple[int, bool]:
         if not line.strip() or len(joined) + len(line) > MAX_ATTRIBUTION or _ends_fold(joined, line, opens):
             break
         joined = f"{joined} {line.strip()}".strip()
-        if (count == 1 or starts) and (COLON.search(joined) or VERB_LAST.search(joined[-LAST:])):
+        if (count == 1 or starts) and (COLON.search(joined) or _ends_in_verb(joined)):
             marked = _marked_below(lines, at + count)
             if _attributes(joined) or (marked and _may_attribute(joined)):
                 own_line = count > 1 and not opens and not WHEN.search(lines[at]) and attribution(lines, at + 1)[0]
                 return (0, False) if own_line else (count, marked)
     return 0, False
+
+
+def _ends_in_verb(joined: str) -> bool:
+    """Whether the last word says that somebody wrote; asked of most lines, so without a search by pattern."""
+    return " ".join(joined[-LAST:].lower().split()).rstrip(" :：*_-").endswith(VERBS_LAST)
 
 
 def _ends_fold(joined: str, line: str, opens: bool) -> bool:

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import re2
+
+
+def _linear(words: str) -> Any:
+    """A pattern that nearly every mail is searched for: in linear time, a hundred times faster; case is ignored."""
+    options = re2.Options()
+    options.case_sensitive = False
+    return re2.compile(words, options)
+
 
 # Who sends bounces: local parts nobody else has, and display names of mail servers.
 DAEMON = re.compile(
@@ -41,7 +52,7 @@ ANSWER_OR_FORWARD = re.compile(
 )
 
 # How a notice begins. Machines write no greeting, so these are only looked for at the very beginning.
-OPENING = re.compile(
+OPENING = _linear(
     r"(?:message|mail|e-?mail|letter)\b.{0,120}\b(?:not|unable to) (?:be )?(?:delivered|reach)|(?:could|can) ?not (?:be )?deliver|couldn't (?:be )?deliver|cannot deliver|unable to deliver|not able to deliver|wasn't able to deliver|undeliverable"
     r"|did not reach|didn't reach|did not receive|could not be (?:reached|sent)|delivery (?:to|of) .{0,120}(?:fail|abort|delay)|del[ie]very (?:has |attempt)?(?:fail|error)|delivery failed|delivery (?:status )?notification|delivery (?:failure|error)|delivery problems|delivery error"
     r"|trouble delivering|problem delivering|error delivering|error while trying to deliver|error occurred .{0,60}deliver|this is the (?:mail|qmail|postfix|deliver|machine|dragonfly|email)|this is the .{1,60} program|the mta program at|created automatically by mail delivery"
@@ -55,7 +66,6 @@ OPENING = re.compile(
     r"|nie (?:mogła|można|została|zostało|udało) .{0,60}(?:dostarcz|doręcz)|kunde inte|gick inte att|kunne ikke|ei voitu|nelze doručit|nebyl[ao]? doruč|teslim edil[ei]m|iletilem|kézbesít"
     r"|не (?:может быть|было|удалось|смог|был[ао]?) .{0,60}достав|не доставлен|невозможно доставить|ошибка доставки"
     r"|无法(?:发送|投递|送达|传递)|無法(?:發送|投遞|送達|傳遞)|退信|未能送达|投递失败|被退回|配信(?:でき|不能|に失敗|エラー)|送信(?:でき|に失敗)|届けることができ|送達でき|お届けできません|届きません",
-    re.IGNORECASE,
 )
 
 # Where the returned mail begins; what is below is not the server's word.

@@ -1,9 +1,11 @@
 """Crowds: mails that resemble each other and come more often than they used to.
 
-One test for two things: a *burst* is near-duplicates within an hour, a *topic* is mail that is like no example and
-alike among itself. Each new mail asks how many like it came lately and how many before. Given both, the number of late
-ones is binomial with the share of mail that came lately (the conditional test of two Poisson rates: Przyborowski and
-Wilenski 1940, Biometrika 31), so a busy hour alone is no crowd, nor is what people always ask.
+One test for two things: a *burst* is mail about one thing within an hour, a *topic* is mail that is like no example
+and alike among itself. Each new mail asks how many people wrote like it lately, and how many such mails came before.
+Given both, the number of late ones is binomial with the share of mail that came lately (the conditional test of two
+Poisson rates: Przyborowski and Wilenski 1940, Biometrika 31), so a busy hour alone is no crowd, nor is what people
+always ask. How alike the mails of an incident are depends on what people saw of it, so several levels are tried, the
+closest first, and the chance is divided among them (Bonferroni).
 """
 
 from __future__ import annotations
@@ -25,25 +27,32 @@ class Rule:
 
     Attributes:
         kind: `burst` or `topic`.
-        alike: cosine from which on two mails are alike.
+        alike: cosines from which on two mails are alike, each of which is tried.
+        joins: cosine to the middle of a crowd from which on a mail joins it.
         seconds: how long ago "lately" begins.
         mails: how many mails "lately" holds at most.
         least: different people who have to write.
         chance: at most so likely if nothing had changed; chosen by simulation (`scripts/watch_limits.py`).
+        times: at least so many times as often as before; less is no crowd, however sure it is.
         unlike: whether mails have to be more alike than each is to the examples, and less like these than is usual.
     """
 
     kind: str
-    alike: float
+    alike: tuple[float, ...]
+    joins: float
     seconds: float
     mails: int
     least: int
     chance: float
+    times: float
     unlike: bool
 
 
-BURST = Rule("burst", alike=0.65, seconds=3_600.0, mails=1_000, least=5, chance=1e-6, unlike=False)
-TOPIC = Rule("topic", alike=0.4, seconds=LONG, mails=600, least=8, chance=1e-5, unlike=True)
+BURST = Rule(
+    "burst", alike=(0.65, 0.55, 0.45), joins=0.65, seconds=3_600.0, mails=1_000, least=5, chance=1e-5, times=3.0,
+    unlike=False,
+)  # fmt: skip
+TOPIC = Rule("topic", alike=(0.4,), joins=0.4, seconds=LONG, mails=600, least=8, chance=1e-5, times=1.0, unlike=True)
 LEAST_BEFORE = 200  # mails to know what is usual
 
 
@@ -80,23 +89,28 @@ def gathered(recent: Recent, row: int, rule: Rule) -> list[int]:
     if before < LEAST_BEFORE:
         return []
     cosines = recent.vectors[:row] @ recent.vectors[row]
-    alike = cosines >= _bound(recent, row, rule)
-    if rule.unlike:
-        alike &= cosines >= recent.scope[:row]
-    members = np.flatnonzero(alike & lately)
-    if len(set(recent.people[members].tolist()) | {int(recent.people[row])}) < rule.least:
-        return []
-    chance = surge(len(members) + 1, int((alike & ~lately).sum()), now / (now + before))
-    return [*members.tolist(), row] if chance <= rule.chance else []
+    for level in rule.alike:
+        alike = cosines >= _bound(recent, row, rule, level)
+        if rule.unlike:
+            alike &= cosines >= recent.scope[:row]
+        members = np.flatnonzero(alike & lately)
+        # People are counted, not mails: one who writes ten times is no crowd.
+        late = len(set(recent.people[members].tolist()) | {int(recent.people[row])})
+        early = int((alike & ~lately).sum())
+        if late < rule.least or late / now < rule.times * early / before:
+            continue
+        if surge(late, early, now / (now + before)) <= rule.chance / len(rule.alike):
+            return [*members.tolist(), row]
+    return []
 
 
-def _bound(recent: Recent, row: int, rule: Rule) -> float:
-    """Cosine from which on a mail is alike to another.
+def _bound(recent: Recent, row: int, rule: Rule, level: float) -> float:
+    """Cosine from which on a mail is alike to another, `level` or more.
 
     Mails of a topic that the examples cover find nearer ones there, as these are many more than those that came lately
     (a nearest-neighbour test of two samples; Schilling 1986, JASA 81).
     """
-    return max(rule.alike, float(recent.scope[row])) if rule.unlike else rule.alike
+    return max(level, float(recent.scope[row])) if rule.unlike else level
 
 
 def surge(lately: int, before: int, part: float) -> float:
@@ -180,7 +194,7 @@ def follow(
         vector, at = recent.vectors[row], float(recent.at[row])
         if row in taken:
             continue
-        number = belongs(vector, [crowd.centre for crowd in found], _bound(recent, row, rule))
+        number = belongs(vector, [crowd.centre for crowd in found], _bound(recent, row, rule, rule.joins))
         if number >= 0:
             crowd = found[number]
             found[number] = replace(
