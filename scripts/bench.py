@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -26,7 +27,6 @@ import click
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
 from helpdesk_daemon.adapters.oauth.tokens import Tokens
-from helpdesk_daemon.adapters.store.reading import counts
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.settings import MailboxTable
 from helpdesk_daemon.triage.text import text_of
@@ -47,7 +47,7 @@ class Daemon:
 
     settings: Path
     process: subprocess.Popen[bytes] | None = None
-    events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    lines: list[tuple[float, bytes]] = field(default_factory=list)
     started_at: float = 0.0
 
     def start(self) -> None:
@@ -62,7 +62,7 @@ class Daemon:
         assert self.process and self.process.stderr
         for line in self.process.stderr:
             if line.startswith(b"{"):
-                self.events.append((time.time(), json.loads(line)))
+                self.lines.append((time.time(), line))
             else:
                 sys.stderr.buffer.write(line)
 
@@ -70,7 +70,7 @@ class Daemon:
         """When an event was first logged."""
         until = time.time() + seconds
         while time.time() < until:
-            found = next((at for at, said in list(self.events) if said["event"] == event), None)
+            found = next((at for at, line in list(self.lines) if json.loads(line)["event"] == event), None)
             if found is not None:
                 return found
             time.sleep(0.01)
@@ -127,13 +127,11 @@ def end_to_end(server: Dovecot, mails: list[bytes], daemon: Daemon, database: Pa
     server.append(mails, "Staging")
     client = server.client()
     client.select_folder("Staging")
-    from helpdesk_daemon.adapters.store.engine import open_engine
-
-    engine = open_engine(database, readonly=True)
+    watching = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     cpu, began = daemon.cpu(), time.time()
     client.copy("1:*", "INBOX")
     while True:
-        sent = counts(engine)["outbox"].get("sent", 0)
+        (sent,) = watching.execute("select count(*) from outbox where state = 'sent'").fetchone()
         if sent >= 2 * len(mails):
             break
         if time.time() - began > 600:
@@ -141,6 +139,7 @@ def end_to_end(server: Dovecot, mails: list[bytes], daemon: Daemon, database: Pa
         time.sleep(0.05)
     seconds = time.time() - began
     client.logout()
+    watching.close()
     return seconds, daemon.cpu() - cpu
 
 
