@@ -218,6 +218,21 @@ def test_a_full_disk_stops_cleanly_and_acknowledges_nothing_that_is_not_stored(
     check_invariants(tmp_path, 120, sink.mails)
 
 
+def test_a_look_that_finds_nothing_needs_no_model(tmp_path: Path, sink: Sink) -> None:
+    settings = write_settings(tmp_path, "maildir:inbox", sink.port)
+    embedder = HashEmbedder()
+    asked: list[int] = []
+    embed = embedder.embed
+    embedder.embed = lambda texts: asked.append(len(texts)) or embed(texts)  # type: ignore[method-assign,func-returns-value]
+    with running(load_settings(settings), Parts(embedder=embedder)) as (app, runner):
+        assert runner.run(app.once()) == 0
+        assert asked == []
+        deliver(tmp_path / "inbox", mail(1))
+        assert runner.run(app.once()) == 1
+    assert asked != []
+    assert len(sink.mails) == 2
+
+
 def test_without_the_model_mail_still_becomes_a_ticket_in_triage(tmp_path: Path, sink: Sink) -> None:
     deliver(tmp_path / "inbox", mail(1))
     model = "[model]\nwait_seconds = 0\nsecond_opinions = false\n"

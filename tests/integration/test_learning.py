@@ -111,6 +111,23 @@ def test_a_new_label_counts_at_the_next_batch_and_so_does_taking_it_back(desk: D
     assert "Billing" not in {n.category for n in again.neighbours}
 
 
+def test_no_process_is_started_to_find_out_that_labels_are_too_few(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+
+    async def make(_: Refitter, model: str) -> None:
+        started.append(model)
+
+    monkeypatch.setattr(Refitter, "make", make)
+    desk.examples.add(tickets(90, 1), "seed")
+    desk.vote("invoice refund")
+    desk.refit()
+    assert started == []
+    desk.examples.add(tickets(240, 2), "import")
+    desk.vote("invoice refund")
+    desk.refit()
+    assert len(started) == 1
+
+
 def test_second_opinions_are_fitted_beside_the_daemon_and_outlive_it(desk: Desk, tmp_path: Path) -> None:
     desk.examples.add(tickets(90, 1), "seed")
     assert [v.name for v in desk.vote("invoice refund").views] == ["neighbours"]
