@@ -104,7 +104,7 @@ def write_settings(folder: Path, server: Dovecot, sink_port: int, mails: int) ->
         f'data_dir = "data"\n[identity]\naddress = "support@helpdesk.example"\n'
         f'[[mailbox]]\nurl = "{server.url}"\nuser = "{USER}"\npassword_env = "BENCH_PASSWORD"\nstart = "all"\n'
         f'[smtp]\nurl = "smtp://127.0.0.1:{sink_port}"\n'
-        f"[limits]\ntotal_burst = {mails * 2 + 1000}\n"
+        f"[limits]\ntotal_burst = {mails * 2 + 1000}\nmail_burst = 1000000\n"
         f'[log]\nformat = "json"\n'
     )
     return path
