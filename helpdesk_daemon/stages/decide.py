@@ -199,9 +199,9 @@ class Decide:
         return [(r, reserve(v, r.message.language, spoken, self._language_of)) for r, v in voted]
 
     async def _load(self) -> None:
-        """Load the model before anything is claimed: a crash while loading is no mail's fault."""
+        """Load the model and the tables of languages before anything is claimed: a crash then is no mail's fault."""
         try:
-            await self._classifier.prepare()
+            await asyncio.gather(self._classifier.prepare(), self._work(self._language_of, ""))
         except StoreError:
             raise
         except Exception as error:
@@ -272,8 +272,6 @@ class Decide:
             StoreError: the database cannot be written; nothing goes on without it.
         """
         await self._db(self._store.recover)
-        # What takes half a second to load, the model and the tables of languages, is not left to the first mail.
-        await asyncio.gather(self._load(), self._work(self._language_of, ""))
         while not self._stopping:
             try:
                 await self.drain()
