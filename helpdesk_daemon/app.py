@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -157,11 +156,9 @@ class App(Assembly):
 
     async def _prepare(self) -> None:
         """Load the model beside the first poll rather than before it, and fit second opinions from time to time."""
-        await self._learn()
-        gc.freeze()  # what is loaded by now stays: collections of garbage need not walk through it again
         while True:
-            await asyncio.sleep(REFIT_SECONDS)
             await self._learn()
+            await asyncio.sleep(REFIT_SECONDS)
 
     async def _learn(self) -> None:
         """Bring the classifier to the present examples; a fit runs in a process of its own."""

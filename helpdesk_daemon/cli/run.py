@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import click
 
 from helpdesk_daemon.cli.common import settings_of
@@ -19,6 +21,7 @@ def run(ctx: click.Context) -> None:
     log.setup(settings.log.level, settings.log.format)
     ensure_model(model_folder(settings), model_of(settings))
     with running(settings, serves=True) as (app, runner):
+        gc.freeze()  # what is loaded by now stays: collections of garbage need not walk through it again
         runner.run(app.run())
 
 
