@@ -1,14 +1,17 @@
-"""Runs the installed command the way an operator does."""
+"""Runs the command the way an operator does, in a script or at a terminal."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pexpect
 
 from tests.harness import forked
 
@@ -35,6 +38,19 @@ def run(
 def run_installed(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
     """The command as it is installed, by its own start."""
     return subprocess.run([str(BIN), *words], cwd=folder, env=environment(), capture_output=True, timeout=PATIENCE)
+
+
+def at_terminal(folder: Path, *words: str, size: tuple[int, int] = (30, 120)) -> Any:
+    """The installed command at a terminal of so many lines and columns: a `pexpect.spawn`."""
+    return pexpect.spawn(
+        str(BIN), list(words), cwd=str(folder), env=environment(), encoding="utf-8", timeout=40, dimensions=size,
+        preexec_fn=_hear_interrupts,
+    )  # fmt: skip
+
+
+def _hear_interrupts() -> None:
+    """As a shell's job does: tests that run under `nohup` pass on that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def out(done: subprocess.CompletedProcess[bytes]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import pytest
 
 from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.probe import make_probe
-from tests.acceptance.command import BIN, document, environment, files_below, out, run
+from tests.acceptance.command import at_terminal, document, files_below, out, run
 from tests.harness.dovecot import PASSWORD, USER, Dovecot
 from tests.harness.mails import mail
 from tests.harness.relay import ADDRESS, Relay
@@ -41,10 +40,7 @@ class Terminal:
     """A person at `init`; every question must come, in order."""
 
     def __init__(self, folder: Path, *words: str) -> None:
-        self.process = pexpect.spawn(
-            str(BIN), ["init", *words], cwd=str(folder), env=environment(), encoding="utf-8", timeout=40,
-            dimensions=(60, 120), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )  # fmt: skip
+        self.process = at_terminal(folder, "init", *words, size=(60, 120))
 
     def say(self, question: str, answer: str = "") -> None:
         self.process.expect_exact(question)

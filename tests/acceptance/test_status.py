@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from helpdesk_daemon.adapters.store.engine import StageLock
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.ports import Incident
-from tests.acceptance.command import BIN, document, environment, out, run
+from tests.acceptance.command import at_terminal, document, out, run
 from tests.contract.rows import FOLDER, Database, ignored
 from tests.harness.dovecot import free_port
 from tests.harness.hook import Hook
@@ -119,14 +118,7 @@ def test_a_running_daemon_is_named_and_not_disturbed(tmp_path: Path, db: Databas
 
 
 def test_watching_shows_the_news_until_ctrl_c(tmp_path: Path, db: Database) -> None:
-    # Under `nohup` a test inherits that SIGINT is ignored; a job of a shell has it.
-    def heard() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    terminal = pexpect.spawn(
-        str(BIN), ["status", "--watch"], cwd=str(tmp_path), env=environment(), encoding="utf-8", timeout=40,
-        dimensions=(30, 120), preexec_fn=heard,
-    )  # fmt: skip
+    terminal = at_terminal(tmp_path, "status", "--watch")
     terminal.expect_exact("Nothing needs a person.")
     (number,) = db.arrive(1)
     db.decisions.commit([ignored(number, breaker="a storm")])

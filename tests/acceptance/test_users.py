@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pexpect
 
-from tests.acceptance.command import BIN, document, environment, out, run
+from tests.acceptance.command import at_terminal, document, out, run
 
 PASSWORD = b"a long enough password\n"
 
@@ -40,8 +40,7 @@ def test_a_password_is_typed_unseen_and_twice(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text(
         'data_dir = "data"\n[[mailbox]]\nurl = "maildir:in"\n[smtp]\nurl = "maildir:out"\n'
     )
-    typed = pexpect.spawn(str(BIN), ["users", "add", "ada@helpdesk.example"], cwd=str(tmp_path), timeout=30,
-                          env=environment(), encoding="utf-8")  # fmt: skip
+    typed = at_terminal(tmp_path, "users", "add", "ada@helpdesk.example")
     seen = typed.logfile_read = io.StringIO()
     typed.expect("Password: ")
     typed.sendline(PASSWORD.decode().strip())
