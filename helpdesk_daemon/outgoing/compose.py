@@ -315,7 +315,7 @@ def _thread(answers: str, references: tuple[str, ...]) -> list[Field]:
 def _evidence(neighbour: Neighbour) -> dict[str, object]:
     """One neighbour as agents may see it: only shipped examples in words, customers' by tracking ID."""
     shown = (
-        shorten(neighbour.text[: 4 * EVIDENCE_WIDTH], EVIDENCE_WIDTH, placeholder=" …")
+        shorten(neighbour.text[: 4 * EVIDENCE_WIDTH], EVIDENCE_WIDTH, placeholder=" …")  # it looks at all it is given
         if neighbour.source == "seed"
         else neighbour.ticket or "a labelled ticket"
     )

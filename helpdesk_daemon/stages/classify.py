@@ -67,7 +67,8 @@ class Bench:
 
     def has_enough(self) -> bool:
         """Whether a fit of second opinions is worth its while."""
-        return can_fit(*zip(*self._labels.values(), strict=True)) if self._labels else False
+        labels = self._labels.values()
+        return can_fit([category for category, _ in labels], [source for _, source in labels])
 
 
 class Classifier:
