@@ -95,12 +95,15 @@ class Case:
                       self.arrival.received_at, files)  # fmt: skip
 
 
-def consider(arrival: Arrival, message: Message, known: Known, desk: Desk, now: datetime, because: str = "") -> Case:
-    """Screen and thread a mail."""
+def consider(
+    arrival: Arrival, message: Message, known: Known, desk: Desk, now: datetime, because: str = "",
+    before: Case | None = None,
+) -> Case:  # fmt: skip
+    """Screen and thread a mail; where nothing else is known, `before`, an earlier case of it, says the screening."""
     typed = arrival.mailbox == FORM
-    policy = replace(desk.policy, suppressed=frozenset(known.suppressed), form=typed)
+    desk = replace(desk, policy=replace(desk.policy, suppressed=frozenset(known.suppressed), form=typed))
     thread = find_thread(message, known, desk.signer, desk.policy.authserv_id, typed)
-    screening = screen(message, policy)
+    screening = before.screening if before and before.desk.policy == desk.policy else screen(message, desk.policy)
     if screening.kind == Kind.AUTO_REPLY and any(_is_notice(answered, desk.signer) for answered in message.answers):
         screening = replace(screening, ticket=False, reason="automatic answer to a notice or alert of ours")
     return Case(arrival, message, screening, thread, known, desk, now, because)

@@ -31,7 +31,7 @@ from helpdesk_daemon.ports import (
     pass_by,
     unknown,
 )
-from helpdesk_daemon.stages.case import Desk
+from helpdesk_daemon.stages.case import Case, Desk
 from helpdesk_daemon.stages.classify import Classifier
 from helpdesk_daemon.stages.desks import Desks, at_desk
 from helpdesk_daemon.stages.languages import reserve
@@ -41,7 +41,7 @@ from helpdesk_daemon.triage.text import text_of
 from helpdesk_daemon.triage.vote import Vote
 
 Failed = list[tuple[int, str]]  # arrival, error
-BATCH = 32  # mails of like length share a model batch; few enough for a prompt answer
+BATCH = 64  # mails of like length share a model batch; few enough for a prompt answer
 MAX_ATTEMPTS = 3
 # The process may be killed for any reason, and the first time a mail shares it with its batch: that says less.
 MAX_DEATHS = 5
@@ -58,12 +58,14 @@ class Read:
         message: as parsed.
         question: what planning it must know from the database.
         text: what it is judged by, where it opens a ticket as far as is known now; empty otherwise.
+        case: the mail by what is known now; None before that was asked, or where finding it out failed.
     """
 
     arrival: Arrival
     message: Message
     question: Question
     text: str = ""
+    case: Case | None = None
 
 
 class Decide:
@@ -161,7 +163,9 @@ class Decide:
         read = []
         for entry in batch:
             with contextlib.suppress(Exception):
-                if opens_ticket(at_desk(entry.arrival, entry.message, known, desks, now)):
+                case = at_desk(entry.arrival, entry.message, known, desks, now)
+                entry = replace(entry, case=case)
+                if opens_ticket(case):
                     text = text_of(entry.message)
                     message = replace(entry.message, language=self._language_of(text))
                     entry = replace(entry, message=message, text=text or EMPTY)
@@ -239,7 +243,8 @@ class Decide:
         failed: Failed = []
         for entry, voted in batch:
             try:
-                outcome = plan(at_desk(entry.arrival, entry.message, known, desks, now), voted)
+                case = at_desk(entry.arrival, entry.message, known, desks, now, entry.case)
+                outcome = plan(case, voted)
                 absorb(known, entry.arrival, entry.message, outcome)
             except Exception as error:  # a bug in one message must not stop the others
                 failed.append((entry.arrival.id, repr(error)))

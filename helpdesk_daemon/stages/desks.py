@@ -49,18 +49,21 @@ class Desks:
         return replace(self, by_mailbox={n: replace(desk, model=model) for n, desk in self.by_mailbox.items()})
 
 
-def at_desk(arrival: Arrival, message: Message, known: Known, desks: Desks, now: datetime) -> Case:
+def at_desk(
+    arrival: Arrival, message: Message, known: Known, desks: Desks, now: datetime, before: Case | None = None
+) -> Case:
     """Screen and thread a mail at the desk that it belongs to.
 
-    What a mail server stamped (authentication results, spam score) is read as that of the mailbox it came by.
+    What a mail server stamped (authentication results, spam score) is read as that of the mailbox it came by. `before`
+    is the same mail's case by what was known earlier.
     """
     came = desks.of(arrival.mailbox)
     if len(desks.by_mailbox) == 1:
-        return consider(arrival, message, known, came, now)
+        return consider(arrival, message, known, came, now, before=before)
     name, because = _chosen(arrival, message, known, desks)
     desk = desks.of(name)
     stamped = replace(desk.policy, authserv_id=came.policy.authserv_id, spam_score=came.policy.spam_score)
-    return consider(arrival, message, known, replace(desk, policy=stamped), now, because)
+    return consider(arrival, message, known, replace(desk, policy=stamped), now, because, before)
 
 
 def _chosen(arrival: Arrival, message: Message, known: Known, desks: Desks) -> tuple[str, str]:

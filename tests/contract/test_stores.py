@@ -22,7 +22,8 @@ from alembic.config import Config
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from helpdesk_daemon.adapters.store import audit
+from helpdesk_daemon.adapters.store import audit, bounded
+from helpdesk_daemon.adapters.store.copies import CopiesToFile
 from helpdesk_daemon.adapters.store.engine import StageLock, open_engine, transaction
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.migrate import HEAD, SCRIPTS, current, migrate
@@ -163,6 +164,31 @@ def test_claim_takes_the_oldest_and_counts_an_attempt(db: Database) -> None:
     assert [(a.id, a.attempts) for a in first] == [(n, 1) for n in numbers[:3]]
     assert [a.id for a in db.decisions.claim(9)] == numbers[3:]
     assert db.decisions.claim(9) == []
+
+
+def test_what_is_read_at_once_is_bounded_in_bytes_but_never_nothing(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = db.arrive(4)
+    (size,) = {row["size"] for row in db.rows("select size from arrivals")}
+    monkeypatch.setattr(bounded, "MOST_BYTES", 2 * size)
+    assert [[a.id for a in db.decisions.claim(9)] for _ in range(3)] == [numbers[:2], numbers[2:], []]
+    numbers = db.arrive(2, first=9)
+    monkeypatch.setattr(bounded, "MOST_BYTES", size - 1)
+    assert [[a.id for a in db.decisions.claim(9)] for _ in range(2)] == [[n] for n in numbers]
+
+
+def test_what_is_sent_and_filed_at_once_is_bounded_in_bytes(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    db.open_ticket(1)
+    rows = [(d.id, len(d.mime)) for d in db.outbox.due(9)]
+    assert len(rows) == 2
+    db.write("update outbox set mailbox = 'support'")
+    monkeypatch.setattr(bounded, "MOST_BYTES", sum(size for _, size in rows) - 1)
+    assert [d.id for d in db.outbox.due(9)] == [rows[0][0]]
+    db.write("update outbox set state = 'sent', sent_at = created_at, copy_state = 'wanted'")
+    copies = CopiesToFile(db.engine, db.clock)
+    assert [c.id for c in copies.wanted("support", 0, 9)] == [rows[0][0]]
+    assert [c.id for c in copies.wanted("support", rows[0][0], 9)] == [rows[1][0]]
 
 
 def test_a_mail_that_was_tried_before_comes_alone(db: Database) -> None:

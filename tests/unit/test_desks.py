@@ -101,3 +101,17 @@ def test_with_one_mailbox_nothing_is_said() -> None:
     case = considered(mail(to=SOUTH), "north", desks=alone)
     assert (case.desk.mailbox, case.because) == ("north", "")
     assert "desk" not in case.outcome("ignored", "x").audit[-1].detail
+
+
+def test_a_mail_is_screened_again_only_where_something_else_is_known() -> None:
+    raw, sender = mail(to=NORTH), parse(mail(to=NORTH)).sender.email
+    arrival, message = Arrival(1, "north", raw, "digest", NOW, 1), parse(raw)
+    early = at_desk(arrival, message, Known(), DESKS, NOW)
+    assert early.screening.row == "person"
+    assert at_desk(arrival, message, Known(), DESKS, NOW, early).screening is early.screening
+    late = at_desk(arrival, message, Known(suppressed={sender}), DESKS, NOW, early)
+    assert late.screening.row == "suppressed"
+    ours = {
+        n: replace(d, policy=replace(d.policy, own_addresses=frozenset({sender}))) for n, d in DESKS.by_mailbox.items()
+    }
+    assert at_desk(arrival, message, Known(), Desks(ours), NOW, early).screening.row == "own address"

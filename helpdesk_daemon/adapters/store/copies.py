@@ -5,9 +5,14 @@ from __future__ import annotations
 from sqlalchemy import Engine, select, update
 
 from helpdesk_daemon.adapters.store import audit
+from helpdesk_daemon.adapters.store.bounded import front
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema.mail import outbox
 from helpdesk_daemon.ports import Audit, Clock, Copy
+
+_copies = select(
+    outbox.c.id, outbox.c.ticket, outbox.c.message_id, outbox.c.mime, outbox.c.sent_at, outbox.c.copy_attempts
+)
 
 
 class CopiesToFile:
@@ -20,14 +25,17 @@ class CopiesToFile:
         """See `CopyStore.wanted`."""
         columns = outbox.c
         waiting = (
-            select(columns.id, columns.ticket, columns.message_id, columns.mime, columns.sent_at, columns.copy_attempts)
+            select(columns.id, columns.size)
             .where(columns.copy_state == "wanted", columns.mailbox == mailbox, columns.id > after)
             .where(columns.mime.is_not(None))  # retention may have taken it
             .order_by(columns.id)
             .limit(limit)
         )
         with transaction(self._engine) as connection:
-            return [Copy(*row) for row in connection.execute(waiting)]
+            found = connection.execute(waiting).all()
+            ids = [row.id for row in found[: front(row.size for row in found)]]
+            rows = connection.execute(_copies.where(columns.id.in_(ids)).order_by(columns.id))
+            return [Copy(*row) for row in rows]
 
     def settle(self, copy: int, state: str, line: Audit) -> None:
         """See `CopyStore.settle`."""

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.arrivals import CHUNK, unpack
+from helpdesk_daemon.adapters.store.bounded import front
 from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.labels import learn
@@ -30,6 +31,11 @@ from helpdesk_daemon.tickets.ticket import Priority, State, Ticket
 _open_bursts = select(crowds.c.id, crowds.c.centre).where(crowds.c.kind == "burst", crowds.c.ended_at.is_(None))
 _open_breaker = select(breakers.c.id).where(breakers.c.released_at.is_(None))
 
+DIED = "the process died over it"
+_claimed = select(
+    arrivals.c.id, arrivals.c.mailbox, arrivals.c.digest, arrivals.c.received_at, arrivals.c.attempts,
+    arrivals.c.truncated, arrivals.c.raw, (arrivals.c.last_error == DIED).label("died"),
+)  # fmt: skip
 _settle = (
     update(arrivals)
     .where(arrivals.c.id == bindparam("row"))
@@ -42,8 +48,6 @@ _new_bucket = upsert(auto_replies)
 _fill = _new_bucket.on_conflict_do_update(
     index_elements=["scope"], set_={"tokens": _new_bucket.excluded.tokens, "at": _new_bucket.excluded.at}
 )
-
-DIED = "the process died over it"
 
 
 def ticket_of(row: Row[Any]) -> Ticket:
@@ -73,23 +77,22 @@ class Decisions:
     def claim(self, limit: int) -> list[Arrival]:
         """See `DecisionStore.claim`."""
         waiting = (
-            select(arrivals.c.id, arrivals.c.mailbox, arrivals.c.digest, arrivals.c.received_at, arrivals.c.attempts,
-                   arrivals.c.truncated, arrivals.c.raw, (arrivals.c.last_error == DIED).label("died"))
+            select(arrivals.c.id, arrivals.c.attempts, arrivals.c.size)
             .where(arrivals.c.state == "pending")
             .order_by(arrivals.c.id)
             .limit(limit)
-        )  # fmt: skip
+        )
         with transaction(self._engine) as connection:
-            rows = connection.execute(waiting).all()
+            found = connection.execute(waiting).all()
             # One that was tried before comes alone: if it is what kills us, it must not take others along.
-            alone = next((n for n, row in enumerate(rows) if row.attempts), len(rows))
-            rows = rows[: max(alone, 1)]
-            if rows:
-                connection.execute(
-                    update(arrivals)
-                    .where(arrivals.c.id.in_([row.id for row in rows]), arrivals.c.state == "pending")
-                    .values(state="claimed", attempts=arrivals.c.attempts + 1)
-                )
+            alone = next((n for n, row in enumerate(found) if row.attempts), len(found))
+            ids = [row.id for row in found[: max(min(alone, front(row.size for row in found)), 1)]]
+            if not ids:
+                return []
+            rows = connection.execute(_claimed.where(arrivals.c.id.in_(ids)).order_by(arrivals.c.id)).all()
+            connection.execute(
+                update(arrivals).where(arrivals.c.id.in_(ids)).values(state="claimed", attempts=arrivals.c.attempts + 1)
+            )
         return [
             Arrival(
                 row.id,

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, func, insert, select, true, update
 
 from helpdesk_daemon.adapters.store import audit
+from helpdesk_daemon.adapters.store.bounded import front
 from helpdesk_daemon.adapters.store.bulk import insert_rows
 from helpdesk_daemon.adapters.store.engine import transaction
 from helpdesk_daemon.adapters.store.schema.mail import breakers, outbox
@@ -19,6 +20,11 @@ from helpdesk_daemon.tickets.ticket import State
 
 WAITING = ("pending", "deferred")
 COPIED = ("kind", "ticket", "arrival", "mailbox", "sender", "message_id", "size", "mime")  # to a redirected mail
+_due = select(
+    outbox.c.id, outbox.c.kind, outbox.c.ticket, outbox.c.sender, outbox.c.recipient, outbox.c.message_id,
+    outbox.c.mime, outbox.c.attempts, outbox.c.created_at, func.coalesce(tickets.c.address, ""),
+    outbox.c.mailbox,
+).select_from(outbox.outerjoin(tickets, tickets.c.id == outbox.c.ticket))  # fmt: skip
 _mark_sent = (
     update(outbox)
     .where(outbox.c.id == bindparam("row"))
@@ -60,18 +66,15 @@ class Outbox:
         now = self._clock.now()
         with transaction(self._engine) as connection:
             wanted = (
-                select(outbox, tickets.c.address)
-                .select_from(outbox.outerjoin(tickets, tickets.c.id == outbox.c.ticket))
+                select(outbox.c.id, outbox.c.size)
                 .where(self._ours, outbox.c.state.in_(WAITING), outbox.c.next_attempt_at <= now)
                 .order_by(outbox.c.kind.not_in(list(UNHELD)), outbox.c.next_attempt_at, outbox.c.id)
                 .limit(limit)
             )
-            rows = connection.execute(_unheld(connection, wanted)).all()
-        return [
-            Due(row.id, row.kind, row.ticket, row.sender, row.recipient, row.message_id, row.mime, row.attempts,
-                row.created_at, row.address or "", row.mailbox)
-            for row in rows
-        ]  # fmt: skip
+            found = connection.execute(_unheld(connection, wanted)).all()
+            ids = [row.id for row in found[: front(row.size for row in found)]]
+            rows = {row.id: row for row in connection.execute(_due.where(outbox.c.id.in_(ids)))}
+        return [Due(*rows[number]) for number in ids]
 
     def settle(self, results: Sequence[Sent], begin: Sequence[int]) -> list[int]:
         """See `OutboxStore.settle`."""
