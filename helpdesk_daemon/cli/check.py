@@ -152,7 +152,7 @@ def _index(settings: Settings) -> str:
 
 def _smtp(settings: Settings) -> str:
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.smtp import SmtpTransport
+    from helpdesk_daemon.adapters.smtp.transport import SmtpTransport
     from helpdesk_daemon.wiring.accounts import tokens_of, transport_of
 
     tokens = tokens_of(settings, SystemClock())

@@ -96,7 +96,7 @@ def transport_of(settings: Settings, tokens: Tokens, sender: str = "") -> Transp
         from helpdesk_daemon.adapters.maildir import MaildirTransport
 
         return MaildirTransport(Path(endpoint.path))
-    from helpdesk_daemon.adapters.smtp import Relay, SmtpTransport
+    from helpdesk_daemon.adapters.smtp.transport import Relay, SmtpTransport
 
     return SmtpTransport(
         Relay(

@@ -16,7 +16,7 @@ from helpdesk_daemon.adapters.imap_session import Server
 from helpdesk_daemon.adapters.oauth.client import Client
 from helpdesk_daemon.adapters.oauth.tokens import Tokens, TokenSource
 from helpdesk_daemon.adapters.sasl import Bearer
-from helpdesk_daemon.adapters.smtp import SmtpTransport
+from helpdesk_daemon.adapters.smtp.transport import SmtpTransport
 from helpdesk_daemon.errors import SignInError, TransientError, Unreachable
 from helpdesk_daemon.ports import Transport
 from tests.contract.cut import Wire

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from helpdesk_daemon.adapters.maildir import MaildirTransport
-from helpdesk_daemon.adapters.smtp import Relay, SmtpTransport
+from helpdesk_daemon.adapters.smtp.transport import Relay, SmtpTransport
 from helpdesk_daemon.errors import (
     AmbiguousDelivery,
     HelpdeskError,
@@ -107,6 +107,12 @@ def post(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Post]:
         return
     with Sink() as sink:
         yield Post(smtp(sink.port), lambda to: [(m.sender, m.content) for m in sink.mails if m.recipient == to])
+
+
+@pytest.fixture(autouse=True, params=["one command at a time", "pipelining"])
+def pipelining(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything holds for both kinds of server."""
+    monkeypatch.setattr(Sink, "pipelining", request.param == "pipelining")
 
 
 # --- every transport -----------------------------------------------------------------------------

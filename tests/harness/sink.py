@@ -39,10 +39,13 @@ class Sink:
     Attributes:
         mails: what was accepted, in order.
         refused: recipients answered with 550.
+        pipelining: whether commands may come together (RFC 2920); they may in any case.
         fault: called with (moment, number of this transaction); returns None, a reply line, or
             `drop` to hang up. Moments: mail, rcpt, data, half (in the middle of the content), dot
             (before accepting) and after-dot (accepted, but the answer is never sent).
     """
+
+    pipelining = False
 
     def __init__(self, size: int = 0, fault: Callable[[str, int], str | None] | None = None, port: int = 0) -> None:
         self.mails: list[Mail] = []
@@ -89,19 +92,25 @@ class Sink:
             writer.write(line.encode() + b"\r\n")
 
         say("220 sink ESMTP")
-        sender = recipient = ""
+        sender = recipient = expected = ""
         while line := (await reader.readline()).decode("latin-1"):
             verb, _, rest = line.strip().partition(" ")
             verb = verb.upper()
             if verb == "EHLO":
                 say("250-sink")
                 say("250-8BITMIME")
+                if self.pipelining:
+                    say("250-PIPELINING")
                 say(f"250-SIZE {self._size}" if self._size else "250-SIZE")
                 say("250 DSN")
                 continue
             moment = {"MAIL": "mail", "RCPT": "rcpt", "DATA": "data"}.get(verb)
             if verb == "MAIL":
                 self._number += 1
+                expected = "MAIL"
+            elif verb in ("RCPT", "DATA") and verb != expected:
+                say("503 bad sequence of commands")
+                continue
             number = self._number
             said = self.fault(moment, number) if moment else None
             if said == "drop":
@@ -110,10 +119,11 @@ class Sink:
                 say(said)
                 continue
             if verb == "MAIL":
-                sender = rest.partition("<")[2].partition(">")[0]
+                sender, expected = rest.partition("<")[2].partition(">")[0], "RCPT"
                 say("250 ok")
             elif verb == "RCPT":
                 recipient = rest.partition("<")[2].partition(">")[0]
+                expected = "RCPT" if recipient in self.refused else "DATA"
                 say("550 no such mailbox" if recipient in self.refused else "250 ok")
             elif verb == "DATA":
                 say("354 go on")
@@ -176,7 +186,8 @@ class _Light(asyncio.Protocol):
             else:
                 if verb == b"RCPT":
                     self.recipient = line.partition(b"<")[2].partition(b">")[0].decode("latin-1")
-                self.transport.write(b"250-sink\r\n250 8BITMIME\r\n" if verb == b"EHLO" else b"250 ok\r\n")
+                greeting = b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
+                self.transport.write(greeting if verb == b"EHLO" else b"250 ok\r\n")
 
 
 def _light_process(port: int, out: str) -> None:

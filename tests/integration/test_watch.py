@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import event
 
 from helpdesk_daemon.adapters.keys import load_signer
-from helpdesk_daemon.adapters.smtp import Relay, SmtpTransport
+from helpdesk_daemon.adapters.smtp.transport import Relay, SmtpTransport
 from helpdesk_daemon.adapters.store.holding import release_breaker
 from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.index_ledger import IndexLedger

@@ -14,8 +14,8 @@ from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.adapters.probe import Probe, Watch, send
 from helpdesk_daemon.adapters.providers import provider_named
-from helpdesk_daemon.adapters.smtp import SmtpTransport
-from helpdesk_daemon.adapters.smtp_offers import Offers, ask
+from helpdesk_daemon.adapters.smtp.offers import Offers, ask
+from helpdesk_daemon.adapters.smtp.transport import SmtpTransport
 from helpdesk_daemon.cli.setup.files import Answers
 from helpdesk_daemon.ports import Mailbox, Transport
 from helpdesk_daemon.settings import IdentityTable, MailboxTable, Settings, SmtpTable
@@ -68,7 +68,7 @@ def _no_tokens() -> Tokens:
 
 
 def offers(answers: Answers, recipients: Sequence[str] = ()) -> Offers:
-    """What the server for outgoing mail says. Errors are those of `smtp_offers.ask`."""
+    """What the server for outgoing mail says. Errors are those of `offers.ask`."""
     transport = transport_for(answers)
     assert isinstance(transport, SmtpTransport)
     return asyncio.run(ask(transport, answers.address, answers.smtp_user, recipients))

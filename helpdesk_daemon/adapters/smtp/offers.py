@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from helpdesk_daemon.adapters.smtp import SmtpTransport
+from helpdesk_daemon.adapters.smtp.transport import SmtpTransport
 from helpdesk_daemon.errors import PermanentError, Unreachable
 from helpdesk_daemon.mail.mime.headers import one_line
 
