@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from textwrap import shorten
 from typing import Protocol
 
@@ -314,12 +315,14 @@ def _thread(answers: str, references: tuple[str, ...]) -> list[Field]:
 
 def _evidence(neighbour: Neighbour) -> dict[str, object]:
     """One neighbour as agents may see it: only shipped examples in words, customers' by tracking ID."""
-    shown = (
-        shorten(neighbour.text[: 4 * EVIDENCE_WIDTH], EVIDENCE_WIDTH, placeholder=" …")  # it looks at all it is given
-        if neighbour.source == "seed"
-        else neighbour.ticket or "a labelled ticket"
-    )
+    shown = _opening(neighbour.text) if neighbour.source == "seed" else neighbour.ticket or "a labelled ticket"
     return {"category": neighbour.category, "similarity": neighbour.similarity, "shown": shown}
+
+
+@lru_cache(maxsize=1_000)
+def _opening(text: str) -> str:
+    """How a shipped example begins; they are few and shown often."""
+    return shorten(text[: 4 * EVIDENCE_WIDTH], EVIDENCE_WIDTH, placeholder=" …")
 
 
 def author(ticket: Ticket, message: Message) -> Address:

@@ -7,6 +7,7 @@ import contextlib
 import re
 from dataclasses import dataclass
 
+from helpdesk_daemon.mail.linear import linear
 from helpdesk_daemon.mail.message import Attachment, Message
 from helpdesk_daemon.mail.references import Claims, claims
 from helpdesk_daemon.mail.screening.authentication import doubtful_sender
@@ -14,10 +15,10 @@ from helpdesk_daemon.ports import Known
 from helpdesk_daemon.tickets.ticket import Ticket
 from helpdesk_daemon.tickets.tracking import Party, Signer, read_tracking_id
 
-OUR_ID = re.compile(r"\bhd[0-9a-z]{8}\.[car]\.[0-9a-z]{8,20}\.[0-9a-z]{16}@", re.IGNORECASE)
-OUR_TOKEN = re.compile(r"\+(hd-?[0-9a-z]{8}-[car]-[0-9a-z]{16})@", re.IGNORECASE)
+OUR_ID = linear(r"\bhd[0-9a-z]{8}\.[car]\.[0-9a-z]{8,20}\.[0-9a-z]{16}@")
+OUR_TOKEN = linear(r"\+(hd-?[0-9a-z]{8}-[car]-[0-9a-z]{16})@")
 BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]+")
-MAX_RETURNED = 200_000  # characters of each part of a bounce searched for a name of ours
+MAX_RETURNED = 200_000  # bytes of each part of a bounce searched for a name of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +101,21 @@ def returned_proof(message: Message, signer: Signer) -> tuple[str, Party] | None
     A signed Message-ID is looked for first, then the token of our Reply-To: some relays give every mail a
     Message-ID of their own.
     """
-    places = [" ".join(message.answers), message.report, message.text]
+    words = (" ".join(message.answers), message.report, message.text)
+    places = [each[:MAX_RETURNED].encode("utf-8", "replace") for each in words]
     places += [_readable(a) for a in message.attachments]
     for pattern, read in ((OUR_ID, signer.read_message_id), (OUR_TOKEN, signer.read_token)):
         for place in places:
-            for found in pattern.findall(place[:MAX_RETURNED]):
-                if proof := read(found):
+            for found in pattern.findall(place):
+                if proof := read(found.decode("utf-8", "replace")):
                     return proof
     return None
 
 
-def _readable(attachment: Attachment) -> str:
-    """An attachment as text; a returned mail may stand there under base64."""
+def _readable(attachment: Attachment) -> bytes:
+    """The beginning of an attachment; a returned mail may stand there under base64."""
     content = attachment.content[:MAX_RETURNED]
     if attachment.content_type.startswith("message/") and BASE64.fullmatch(content[:1_000]):
         with contextlib.suppress(ValueError):
             content = base64.b64decode(content[: len(content) // 4 * 4])
-    return content.decode("latin-1")
+    return content

@@ -20,11 +20,22 @@ from helpdesk_daemon.tickets.ticket import State
 
 WAITING = ("pending", "deferred")
 COPIED = ("kind", "ticket", "arrival", "mailbox", "sender", "message_id", "size", "mime")  # to a redirected mail
+# Made once: to build such a statement takes longer than to run it.
+_these = outbox.c.id.in_(bindparam("ids", expanding=True))
 _due = select(
     outbox.c.id, outbox.c.kind, outbox.c.ticket, outbox.c.sender, outbox.c.recipient, outbox.c.message_id,
     outbox.c.mime, outbox.c.attempts, outbox.c.created_at, func.coalesce(tickets.c.address, ""),
     outbox.c.mailbox,
-).select_from(outbox.outerjoin(tickets, tickets.c.id == outbox.c.ticket))  # fmt: skip
+).select_from(outbox.outerjoin(tickets, tickets.c.id == outbox.c.ticket)).where(_these)  # fmt: skip
+_free = select(outbox.c.id).where(_these, outbox.c.state.in_(WAITING))
+_begun = update(outbox).where(_these).values(state="sending", attempts=outbox.c.attempts + 1)
+_open = (  # a ticket is open once its forward has left
+    update(tickets)
+    .where(tickets.c.id.in_(select(outbox.c.ticket).where(_these, outbox.c.kind == Kind.FORWARD)))
+    .where(tickets.c.state == State.NEW)
+    .values(state=State.OPEN)
+)
+_held = select(breakers.c.id).where(breakers.c.released_at.is_(None))
 _mark_sent = (
     update(outbox)
     .where(outbox.c.id == bindparam("row"))
@@ -73,7 +84,7 @@ class Outbox:
             )
             found = connection.execute(_unheld(connection, wanted)).all()
             ids = [row.id for row in found[: front(row.size for row in found)]]
-            rows = {row.id: row for row in connection.execute(_due.where(outbox.c.id.in_(ids)))}
+            rows = {row.id: row for row in connection.execute(_due, {"ids": ids})}
         return [Due(*rows[number]) for number in ids]
 
     def settle(self, results: Sequence[Sent], begin: Sequence[int]) -> list[int]:
@@ -87,7 +98,7 @@ class Outbox:
         done = [r for r in results if r.state == "sent"]
         if done:
             connection.execute(_mark_sent, [{"row": r.id, "reply": r.reply[:1_000], "now": now} for r in done])
-            self._opened(connection, [r.id for r in done])
+            connection.execute(_open, {"ids": [r.id for r in done]})
             self._want_copies(connection, [r.id for r in done])
         for sent in results:
             if sent.state != "sent":
@@ -97,12 +108,9 @@ class Outbox:
     def _begin(self, connection: Connection, ids: Sequence[int]) -> list[int]:
         if not ids:
             return []
-        free = _unheld(connection, select(outbox.c.id).where(outbox.c.id.in_(ids), outbox.c.state.in_(WAITING)))
-        rows = list(connection.execute(free).scalars())
+        rows = list(connection.execute(_unheld(connection, _free), {"ids": ids}).scalars())
         if rows:
-            connection.execute(
-                update(outbox).where(outbox.c.id.in_(rows)).values(state="sending", attempts=outbox.c.attempts + 1)
-            )
+            connection.execute(_begun, {"ids": rows})
         return rows
 
     def _unsent(self, connection: Connection, sent: Sent, now: datetime) -> None:
@@ -133,13 +141,6 @@ class Outbox:
         for mailbox, kinds in self._copies.items():
             ours = outbox.c.mailbox == mailbox, outbox.c.kind.in_(list(kinds))
             connection.execute(update(outbox).where(outbox.c.id.in_(ids), *ours).values(copy_state="wanted"))
-
-    def _opened(self, connection: Connection, ids: list[int]) -> None:
-        """A ticket is open once its forward has left."""
-        forwarded = select(outbox.c.ticket).where(outbox.c.id.in_(ids), outbox.c.kind == Kind.FORWARD)
-        connection.execute(
-            update(tickets).where(tickets.c.id.in_(forwarded), tickets.c.state == State.NEW).values(state=State.OPEN)
-        )
 
     def recover(self) -> list[int]:
         """See `OutboxStore.recover`."""
@@ -179,5 +180,5 @@ class Outbox:
 
 def _unheld(connection: Connection, wanted: Select[Any]) -> Select[Any]:
     """Without what the circuit breaker holds back at the moment."""
-    held = connection.execute(select(breakers.c.id).where(breakers.c.released_at.is_(None))).first()
+    held = connection.execute(_held).first()
     return wanted.where(outbox.c.kind.in_(list(UNHELD))) if held else wanted

@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-import re2
-
-
-def _linear(words: str) -> Any:
-    """A pattern that nearly every mail is searched for: in linear time, a hundred times faster; case is ignored."""
-    options = re2.Options()
-    options.case_sensitive, options.max_mem = False, 64 << 20  # with less it forgets what it learned, and is slow
-    return re2.compile(words, options)
-
+from helpdesk_daemon.mail.linear import linear
 
 # Who sends bounces: local parts nobody else has, and display names of mail servers.
 DAEMON = re.compile(
@@ -52,7 +43,7 @@ ANSWER_OR_FORWARD = re.compile(
 )
 
 # How a notice begins. Machines write no greeting, so these are only looked for at the very beginning.
-OPENING = _linear(
+OPENING = linear(
     r"(?:message|mail|e-?mail|letter)\b.{0,120}\b(?:not|unable to) (?:be )?(?:delivered|reach)|(?:could|can) ?not (?:be )?deliver|couldn't (?:be )?deliver|cannot deliver|unable to deliver|not able to deliver|wasn't able to deliver|undeliverable"
     r"|did not reach|didn't reach|did not receive|could not be (?:reached|sent)|delivery (?:to|of) .{0,120}(?:fail|abort|delay)|del[ie]very (?:has |attempt)?(?:fail|error)|delivery failed|delivery (?:status )?notification|delivery (?:failure|error)|delivery problems|delivery error"
     r"|trouble delivering|problem delivering|error delivering|error while trying to deliver|error occurred .{0,60}deliver|this is the (?:mail|qmail|postfix|deliver|machine|dragonfly|email)|this is the .{1,60} program|the mta program at|created automatically by mail delivery"
