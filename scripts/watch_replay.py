@@ -16,6 +16,7 @@ After 3,000 mails comes, in one stream each:
   twelve is then of a category that is in no example.
 
 Told within is counted in mails since the change, and in those that were planted. Exit code 1 when a target is missed.
+Limits were chosen on seeds 0 to 8, 20 to 27 and 50 to 69.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ from helpdesk_daemon.triage.nearest import Floats, Numbers, Vectors
 from helpdesk_daemon.triage.watching.gathering import Crowd, Recent
 from helpdesk_daemon.wiring.places import prepared_model
 
-KEPT, LOOK, DELAY, BEFORE, AFTER = 4_000, 10, 200, 3_000, 2_000
+KEPT, DELAY, BEFORE, AFTER = 4_000, 200, 3_000, 2_000
+LOOK = 2  # mails a look; the daemon looks every 30 s, so that one comes between two looks even in a burst
 EXAMPLES, GROUPS, KNOWN = 2_500, 6, 60
 ALIKE = 0.5  # mean cosine of the mails of one incident to one of them
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -97,7 +99,7 @@ class Stream:
     numbers: int = 0
 
     def run(self, until: int, gaps: Sequence[float], labels: Sequence[str] | None = None) -> None:
-        """Look at mails up to a number, ten at a time; `gaps` are seconds before each."""
+        """Look at mails up to a number, two at a time; `gaps` are seconds before each."""
         labels = labels or self.mails.label
         while len(self.seconds) < until:
             begun, end = len(self.seconds), min(len(self.seconds) + LOOK, until)
@@ -278,7 +280,7 @@ def plot(stream: Stream, name: str, since: int, file: Path) -> None:
 @click.option("--vectors", type=click.Path(path_type=Path), default=Path("vectors.db"), help="Where vectors are kept")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for plots of the first seed")
 @click.option("--seeds", default=5, show_default=True, help="How many")
-@click.option("--first-seed", default=0, show_default=True, help="The first of them; the limits were chosen on 0 to 4")
+@click.option("--first-seed", default=0, show_default=True, help="The first of them")
 def main(
     tickets: Path, topics: Path | None, vectors: Path, out: Path | None, seeds: int, first_seed: int
 ) -> None:  # fmt: skip

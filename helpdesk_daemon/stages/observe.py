@@ -68,7 +68,8 @@ def examine(news: News, now: datetime, sense: Sense) -> Findings:
             # A crowd in mail that was received long ago, and is only decided now, is nobody's news.
             if crowd.joined and not (crowd.id == 0 and now.timestamp() - crowd.last_at > OLD.total_seconds()):
                 grown.append((crowd, [news.tickets[row] for row in crowd.joined]))
-                taken.update(crowd.joined)
+                if gathering.keeps(crowd, rule):
+                    taken.update(crowd.joined)
     return Findings(states, grown, over)
 
 

@@ -116,6 +116,18 @@ def test_a_burst_is_one_incident_whose_tickets_are_found_together_and_it_ends(be
     assert accuracy_of(bench.db.engine, bench.clock.now()).crowds == []
 
 
+def test_a_burst_that_goes_on_is_told_as_a_topic_too(bench: Bench) -> None:
+    bench.arrive(2000)
+    bench.arrive(12, alike=True, scope=0.3, gap=timedelta(seconds=20))
+    bench.arrive(6, alike=True, scope=0.3, gap=timedelta(minutes=15))
+    bench.look()
+    assert bench.db.rows("select kind from crowds") == [{"kind": "burst"}]
+    bench.arrive(4, alike=True, scope=0.3, gap=timedelta(minutes=15))
+    bench.look()
+    assert bench.db.rows("select kind from crowds order by id") == [{"kind": "burst"}, {"kind": "topic"}]
+    assert set(bench.troubles()) == {"tickets.burst", "topic.new"}
+
+
 def test_mail_of_long_ago_is_no_incident_of_today(bench: Bench) -> None:
     bench.arrive(400)
     bench.arrive(12, alike=True, gap=timedelta(seconds=20))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -200,7 +201,7 @@ def test_one_person_is_no_crowd() -> None:
     assert gathering.follow(recent, 1200, [], gathering.BURST) == []
 
 
-@pytest.mark.parametrize(("close", "told"), [(0.7, True), (0.5, True), (0.3, False)])
+@pytest.mark.parametrize(("close", "told"), [(0.7, True), (0.4, True), (0.15, False)])
 def test_mails_of_an_incident_need_not_be_near_duplicates(close: float, told: bool) -> None:
     assert bool(gathering.follow(_recent(1200, 30, close=close), 1200, [], gathering.BURST)) == told
 
@@ -220,12 +221,75 @@ def test_twice_as_often_is_no_burst(share: float, told: bool) -> None:
     assert bool(gathering.follow(found, 1400, [], gathering.BURST)) == told
 
 
+@pytest.mark.parametrize("close", [0.9, 0.4])
 @pytest.mark.parametrize(("people", "told"), [(30, True), (6, False)])
-def test_people_are_counted_not_their_mails(people: int, told: bool) -> None:
+def test_people_are_counted_not_their_mails(people: int, told: bool, close: float) -> None:
     """Of what is asked now and then, thirty mails an hour are a burst, but not when six people write them all."""
-    recent = _recent(1200, 30, people=people)
-    recent.vectors[:1200:40] = _recent(0, 30).vectors
+    recent = _recent(1200, 30, close=close, people=people)
+    recent.vectors[:1200:40] = _recent(0, 30, close=close).vectors
     assert bool(gathering.follow(recent, 1200, [], gathering.BURST)) == told
+
+
+def test_near_duplicates_need_no_more_people_than_the_rule_says() -> None:
+    for rule in (gathering.BURST, gathering.TOPIC):
+        assert gathering.follow(_recent(3600, rule.least), 3600, [], rule)
+        assert gathering.follow(_recent(3600, rule.least - 1), 3600, [], rule) == []
+
+
+def test_more_people_than_are_needed_may_be_asked_for() -> None:
+    asked = replace(gathering.BURST, least=40)
+    assert gathering.follow(_recent(1200, 30, close=0.4), 1200, [], asked) == []
+
+
+@pytest.mark.parametrize(("people", "told"), [(1, True), (4, False)])
+def test_who_writes_often_does_not_choose_what_others_are_compared_with(people: int, told: bool) -> None:
+    """Twelve tell of one thing in their own words, then four mails say one thing word for word.
+
+    Of one person they are one of the four in the middle; of four people they are the middle.
+    """
+    recent = _recent(1200, 16, close=0.4)
+    recent.vectors[1212:1215] = recent.vectors[1215]
+    recent.people[1212:1216] = 1212 + np.arange(4) % people
+    assert bool(gathering.gathered(recent, 1215, gathering.BURST)) == told
+
+
+@pytest.mark.parametrize("close", [0.9, 0.4])
+def test_other_mails_of_the_hour_tell_of_no_second_crowd(close: float) -> None:
+    """What is near to nothing still has nearest mails, and these are of the burst."""
+    burst, other = _recent(1200, 30, close=close), _recent(1300, 0)
+    vectors = np.concatenate([burst.vectors, other.vectors[-60:]])
+    at = np.r_[burst.at, burst.at[-1] + np.arange(1, 61) * 10.0]
+    recent = gathering.Recent(at, np.arange(1290), np.full(1290, 0.7), vectors)
+    assert len(gathering.follow(recent, 1200, [], gathering.BURST)) == 1
+
+
+def test_mails_that_are_chosen_for_being_near_do_not_count() -> None:
+    """Seven a little alike, of which four make the middle: with these counted they would be a crowd beyond chance."""
+    recent = _recent(3600, 7, close=0.4)
+    late, before = 7, 3600 - 60
+    assert gathering.surge(late, 0, 66 / (66 + before)) < gathering.BURST.chance_around / 1e4
+    assert gathering.gathered(recent, 3604, gathering.BURST) == []
+
+
+@pytest.mark.parametrize(("scope", "told"), [(0.25, True), (0.5, False)])
+def test_mails_of_a_topic_are_more_alike_to_their_middle_than_to_examples(scope: float, told: bool) -> None:
+    recent = _recent(1200, 30, close=0.35, scope=scope)
+    assert bool(gathering.follow(recent, 1200, [], gathering.TOPIC)) == told
+
+
+@pytest.mark.parametrize(("scope", "told"), [(0.3, True), (0.69, False)])
+def test_a_middle_that_examples_cover_is_no_topic(scope: float, told: bool) -> None:
+    """Twenty mails are half alike to four near duplicates, which are as near to examples, or not."""
+    loose, tight = _recent(1200, 24, close=0.25, scope=0.2), _recent(1200, 24, close=0.97, scope=scope)
+    loose.vectors[1220:], loose.scope[1220:] = tight.vectors[1220:], scope
+    assert bool(gathering.gathered(loose, 1223, gathering.TOPIC)) == told
+
+
+def test_a_burst_that_goes_on_may_be_a_topic() -> None:
+    crowd = gathering.Crowd(1, "burst", np.zeros(3, dtype=np.float32), 0.0, 7_200.0, 50)
+    assert gathering.keeps(crowd, gathering.BURST)
+    assert not gathering.keeps(replace(crowd, last_at=7_201.0), gathering.BURST)
+    assert gathering.keeps(replace(crowd, last_at=1e9), gathering.TOPIC)
 
 
 def test_what_is_always_asked_is_no_burst() -> None:

@@ -4,8 +4,13 @@ One test for two things: a *burst* is mail about one thing within an hour, a *to
 and alike among itself. Each new mail asks how many people wrote like it lately, and how many such mails came before.
 Given both, the number of late ones is binomial with the share of mail that came lately (the conditional test of two
 Poisson rates: Przyborowski and Wilenski 1940, Biometrika 31), so a busy hour alone is no crowd, nor is what people
-always ask. How alike the mails of an incident are depends on what people saw of it, so several levels are tried, the
-closest first, and the chance is divided among them (Bonferroni).
+always ask.
+
+People tell of one incident in their own words: two such mails are less alike than each is to what all have in common.
+So a mail that finds no crowd by itself asks again with the middle of itself and the late mails nearest to it (query
+expansion by Rocchio 1971, with pseudo-relevance feedback). Those were chosen for being near, and do not count: counted,
+they would make a crowd of any mails. How alike mails are to the middle depends on what people saw of the incident, so
+several levels are tried, the closest first, and the chance is divided among them (Bonferroni).
 """
 
 from __future__ import annotations
@@ -15,9 +20,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from helpdesk_daemon.triage.nearest import Floats, Numbers, Vectors
 
+Flags = npt.NDArray[np.bool_]
 LONG = 1e12
 
 
@@ -27,33 +34,43 @@ class Rule:
 
     Attributes:
         kind: `burst` or `topic`.
-        alike: cosines from which on two mails are alike, each of which is tried.
+        alike: cosine from which on two mails are alike.
+        around: cosines from which on a mail is alike to the middle of a few, each of which is tried, greatest first.
         joins: cosine to the middle of a crowd from which on a mail joins it.
         seconds: how long ago "lately" begins.
         mails: how many mails "lately" holds at most.
         least: different people who have to write.
-        chance: at most so likely if nothing had changed; chosen by simulation (`scripts/watch_limits.py`).
+        chance: at most so likely if nothing had changed, for mails alike to the new one. Each mail is a test of its
+            own, so it is small; chosen by replaying real mail, as is the next (`scripts/watch_replay.py`).
+        chance_around: the same for mails alike to the middle. It errs by far to the safe side, as those that made the
+            middle, the nearest ones, do not count.
         times: at least so many times as often as before; less is no crowd, however sure it is.
         unlike: whether mails have to be more alike than each is to the examples, and less like these than is usual.
     """
 
     kind: str
-    alike: tuple[float, ...]
+    alike: float
+    around: tuple[float, ...]
     joins: float
     seconds: float
     mails: int
     least: int
     chance: float
+    chance_around: float
     times: float
     unlike: bool
 
 
 BURST = Rule(
-    "burst", alike=(0.65, 0.55, 0.45), joins=0.65, seconds=3_600.0, mails=1_000, least=5, chance=1e-5, times=3.0,
-    unlike=False,
+    "burst", alike=0.65, around=(0.7, 0.65, 0.6, 0.55, 0.5), joins=0.65, seconds=3_600.0, mails=1_000, least=5,
+    chance=1e-6, chance_around=1e-3, times=3.0, unlike=False,
 )  # fmt: skip
-TOPIC = Rule("topic", alike=(0.4,), joins=0.4, seconds=LONG, mails=600, least=8, chance=1e-5, times=1.0, unlike=True)
+TOPIC = Rule(
+    "topic", alike=0.4, around=(0.4,), joins=0.4, seconds=LONG, mails=600, least=8,
+    chance=1e-5, chance_around=1e-3, times=1.0, unlike=True,
+)  # fmt: skip
 LEAST_BEFORE = 200  # mails to know what is usual
+CORE = 4  # mails that make a middle; of 3, 4, 5 and 7 it told soonest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,32 +102,77 @@ def gathered(recent: Recent, row: int, rule: Rule) -> list[int]:
         return []
     lately = (recent.at[:row] > recent.at[row] - rule.seconds) & (recent.at[:row] <= recent.at[row])
     lately[: max(row - rule.mails, 0)] = False
-    now, before = int(lately.sum()) + 1, row - int(lately.sum())
-    if before < LEAST_BEFORE:
+    if row - int(lately.sum()) < LEAST_BEFORE:
         return []
     cosines = recent.vectors[:row] @ recent.vectors[row]
-    for level in rule.alike:
-        alike = cosines >= _bound(recent, row, rule, level)
-        if rule.unlike:
-            alike &= cosines >= recent.scope[:row]
-        members = np.flatnonzero(alike & lately)
-        # People are counted, not mails: one who writes ten times is no crowd.
-        late = len(set(recent.people[members].tolist()) | {int(recent.people[row])})
-        early = int((alike & ~lately).sum())
-        if late < rule.least or late / now < rule.times * early / before:
-            continue
-        if surge(late, early, now / (now + before)) <= rule.chance / len(rule.alike):
-            return [*members.tolist(), row]
+    near = cosines >= recent.scope[:row] if rule.unlike else np.ones(row, dtype=np.bool_)
+    alike = near & (cosines >= _bound(recent, [row], rule, rule.alike))
+    # People are counted, not mails: one who writes ten times is no crowd.
+    late = len(set(recent.people[:row][alike & lately].tolist()) | {int(recent.people[row])})
+    now, early = int(lately.sum()) + 1, int((alike & ~lately).sum())
+    if late >= rule.least and _surges(late, now, early, row + 1 - now, rule, rule.chance):
+        return [*np.flatnonzero(alike & lately).tolist(), row]
+    may = np.flatnonzero(near & lately)
+    return _around(recent, _core(recent, row, may[np.argsort(-cosines[may])]), lately, rule)
+
+
+def _core(recent: Recent, row: int, nearest: Numbers) -> list[int]:
+    """A mail and the `CORE` - 1 nearest of other people, each of another; fewer where there are none.
+
+    Args:
+        recent: the latest mails.
+        row: the mail.
+        nearest: shape (n,), int64: rows that may be chosen, the nearest first.
+    """
+    core, people = [row], {int(recent.people[row])}
+    for other in nearest:
+        if len(core) == CORE:
+            break
+        if int(recent.people[other]) not in people:
+            core.append(int(other))
+            people.add(int(recent.people[other]))
+    return core
+
+
+def _around(recent: Recent, core: list[int], lately: Flags, rule: Rule) -> list[int]:
+    """The rows that form a crowd around the middle of a few mails, the new one last; empty where they form none.
+
+    Args:
+        recent: the latest mails.
+        core: rows of those few, the new one first.
+        lately: shape (core[0],): which mails came lately.
+        rule: what makes a crowd.
+    """
+    row, middle, chance = core[0], centre(recent.vectors[core]), rule.chance_around / len(rule.around)
+    late_rows = np.flatnonzero(lately)
+    others = late_rows[(recent.people[late_rows][:, None] != recent.people[core]).all(axis=1)]
+    now, before = len(others), row - len(late_rows)
+    # Most mails have too few late ones around, even if there were no earlier ones: that is soon known.
+    most = int((recent.vectors[others] @ middle >= rule.around[-1]).sum())
+    if len(core) < CORE or not most or surge(most, 0, now / (now + before)) > chance:
+        return []
+    cosines = recent.vectors[:row] @ middle
+    near = cosines >= recent.scope[:row] if rule.unlike else np.ones(row, dtype=np.bool_)
+    for level in rule.around:
+        alike = near & (cosines >= _bound(recent, core, rule, level))
+        late, early = len(set(recent.people[others[alike[others]]].tolist())), int((alike & ~lately).sum())
+        if late + len(core) >= rule.least and _surges(late, now, early, before, rule, chance):
+            return [*sorted({*np.flatnonzero(alike & lately).tolist(), *core[1:]}), row]
     return []
 
 
-def _bound(recent: Recent, row: int, rule: Rule, level: float) -> float:
-    """Cosine from which on a mail is alike to another, `level` or more.
+def _surges(late: int, now: int, early: int, before: int, rule: Rule, chance: float) -> bool:
+    """Whether `late` alike mails of `now` are more than is usual, where `early` of `before` were alike."""
+    return late / now >= rule.times * early / before and surge(late, early, now / (now + before)) <= chance
+
+
+def _bound(recent: Recent, rows: list[int], rule: Rule, level: float) -> float:
+    """Cosine from which on a mail is alike to another, or to the middle of several: `level` or more.
 
     Mails of a topic that the examples cover find nearer ones there, as these are many more than those that came lately
     (a nearest-neighbour test of two samples; Schilling 1986, JASA 81).
     """
-    return max(level, float(recent.scope[row])) if rule.unlike else level
+    return max(level, float(recent.scope[rows].mean())) if rule.unlike else level
 
 
 def surge(lately: int, before: int, part: float) -> float:
@@ -194,7 +256,7 @@ def follow(
         vector, at = recent.vectors[row], float(recent.at[row])
         if row in taken:
             continue
-        number = belongs(vector, [crowd.centre for crowd in found], _bound(recent, row, rule, rule.joins))
+        number = belongs(vector, [crowd.centre for crowd in found], _bound(recent, [row], rule, rule.joins))
         if number >= 0:
             crowd = found[number]
             found[number] = replace(
@@ -203,8 +265,18 @@ def follow(
         elif rows := gathered(recent, row, rule):
             begun = float(recent.at[rows].min())
             middle = centre(recent.vectors[rows])
+            if belongs(middle, [crowd.centre for crowd in found], rule.joins) >= 0:
+                continue  # of an open one, in other words
             found.append(Crowd(0, rule.kind, middle, begun, at, offset + row, tuple(rows)))
     return found
+
+
+def keeps(crowd: Crowd, rule: Rule) -> bool:
+    """Whether a crowd keeps its mails to itself: one that goes on for longer than "lately" twice may be a topic too.
+
+    A new topic often begins with a burst, which a mail an hour keeps open.
+    """
+    return crowd.last_at - crowd.first_at <= 2 * rule.seconds
 
 
 def is_over(crowd: Crowd, rule: Rule, now: float, mails: int) -> bool:
