@@ -271,18 +271,29 @@ def test_mails_that_are_chosen_for_being_near_do_not_count() -> None:
     assert gathering.gathered(recent, 3604, gathering.BURST) == []
 
 
+@pytest.mark.parametrize(("levels", "told"), [(1, True), (10_000, False)])
+def test_the_chance_is_divided_among_levels(levels: int, told: bool) -> None:
+    rule = replace(gathering.BURST, alike=1.1, around=(0.5,) * levels)
+    assert bool(gathering.follow(_recent(3600, 8), 3600, [], rule)) == told
+
+
 @pytest.mark.parametrize(("scope", "told"), [(0.25, True), (0.5, False)])
 def test_mails_of_a_topic_are_more_alike_to_their_middle_than_to_examples(scope: float, told: bool) -> None:
     recent = _recent(1200, 30, close=0.35, scope=scope)
     assert bool(gathering.follow(recent, 1200, [], gathering.TOPIC)) == told
 
 
-@pytest.mark.parametrize(("scope", "told"), [(0.3, True), (0.69, False)])
-def test_a_middle_that_examples_cover_is_no_topic(scope: float, told: bool) -> None:
-    """Twenty mails are half alike to four near duplicates, which are as near to examples, or not."""
-    loose, tight = _recent(1200, 24, close=0.25, scope=0.2), _recent(1200, 24, close=0.97, scope=scope)
-    loose.vectors[1220:], loose.scope[1220:] = tight.vectors[1220:], scope
-    assert bool(gathering.gathered(loose, 1223, gathering.TOPIC)) == told
+@pytest.mark.parametrize(("loose", "tight", "told"), [(0.2, 0.3, True), (0.2, 0.69, False), (0.65, 0.3, False)])
+def test_neither_the_middle_of_a_topic_nor_what_is_around_is_covered(loose: float, tight: float, told: bool) -> None:
+    """Twenty mails are half alike to four near duplicates; either are nearer to examples, or neither."""
+    recent, few = _recent(1200, 24, close=0.25, scope=loose), _recent(1200, 24, close=0.97, scope=tight)
+    recent.vectors[1220:], recent.scope[1220:] = few.vectors[1220:], tight
+    assert bool(gathering.gathered(recent, 1223, gathering.TOPIC)) == told
+
+
+@pytest.mark.parametrize(("scope", "told"), [(0.69, True), (0.71, False)])
+def test_mails_of_a_topic_are_less_like_examples_than_is_usual(scope: float, told: bool) -> None:
+    assert bool(gathering.follow(_recent(1200, 30, close=0.97, scope=scope), 1200, [], gathering.TOPIC)) == told
 
 
 def test_a_burst_that_goes_on_may_be_a_topic() -> None:
