@@ -25,12 +25,10 @@ from helpdesk_daemon.adapters.index.exact import ExactIndex
 from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
 from helpdesk_daemon.ports import Example, VectorIndex
 from helpdesk_daemon.triage.text import judged_text
-from helpdesk_daemon.triage.vote import TEMPERATURE, K, Neighbour, Vectors
+from helpdesk_daemon.triage.vote import AT_ONCE, TEMPERATURE, K, Neighbour, Vectors
 from helpdesk_daemon.wiring.places import ensure_model, prepared_model
 from tests.harness.endee import EndeeServer
 from tests.harness.endee_index import guarded
-
-BATCH = 32
 
 
 def winner(near: list[Neighbour]) -> str:
@@ -100,8 +98,8 @@ def _server(url: str, recall: float, generation: int) -> Iterator[Server]:
 
 def _votes(index: VectorIndex, queries: Vectors, spent: dict[str, float], name: str) -> list[str]:
     began, found = time.perf_counter(), list[str]()
-    for start in range(0, len(queries), BATCH):
-        found += [winner(near) for near in index.search(queries[start : start + BATCH], K)]
+    for start in range(0, len(queries), AT_ONCE):
+        found += [winner(near) for near in index.search(queries[start : start + AT_ONCE], K)]
     spent[name] += time.perf_counter() - began
     return found
 

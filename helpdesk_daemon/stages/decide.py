@@ -38,10 +38,9 @@ from helpdesk_daemon.stages.languages import reserve
 from helpdesk_daemon.stages.plan import absorb, opens_ticket, plan
 from helpdesk_daemon.stages.thread import claimed_tickets, orders_expected, returned_proof
 from helpdesk_daemon.triage.text import text_of
-from helpdesk_daemon.triage.vote import Vote
+from helpdesk_daemon.triage.vote import AT_ONCE, Vote
 
 Failed = list[tuple[int, str]]  # arrival, error
-BATCH = 64  # mails of like length share a model batch; few enough for a prompt answer
 MAX_ATTEMPTS = 3
 # The process may be killed for any reason, and the first time a mail shares it with its batch: that says less.
 MAX_DEATHS = 5
@@ -128,7 +127,7 @@ class Decide:
         """Claim a batch and read it; empty when nothing waits or the stage is to stop."""
         while not self._stopping:
             await self._load()
-            arrivals = await self._db(self._store.claim, BATCH)
+            arrivals = await self._db(self._store.claim, AT_ONCE)
             self._claimed.update(a.id for a in arrivals)
             if not arrivals:
                 return []

@@ -20,9 +20,9 @@ from helpdesk_daemon.adapters.index.held import PROBES, SAMPLE, TIE, Drifted, He
 from helpdesk_daemon.adapters.store.index_ledger import IndexLedger, Target
 from helpdesk_daemon.errors import ConfigError, PermanentError, TransientError
 from helpdesk_daemon.log import get
+from helpdesk_daemon.triage.vote import AT_ONCE
 
 BATCH = 500  # vectors a call: the server answers nobody else meanwhile
-MAILS = 32  # in a batch that is voted on
 MEND_STOPS = 320  # entries found in a row, newest first, after which older ones are taken to be there
 LOST_SHARE = 0.1  # of the entries; from there on a rebuild is quicker than a mend
 
@@ -118,9 +118,9 @@ class IndexSync:
         self.synced = held.digests
         if recall is not None and recall < self._min_recall:
             raise PermanentError(f"Endee finds {recall:.2f} of the nearest examples, {self._min_recall:.2f} are wanted")
-        if self.query_seconds * MAILS > self._patience:
+        if self.query_seconds * AT_ONCE > self._patience:
             slow = f"Endee takes {self.query_seconds * 1_000:.0f} ms a query"
-            raise TransientError(f"{slow}; {MAILS} are to be answered within {self._patience:g} s")
+            raise TransientError(f"{slow}; {AT_ONCE} are to be answered within {self._patience:g} s")
         self.ledger.found_good(job.count, recall)
         generation = self.server.wire.generation if self.server.wire else 0
         report = Report(generation, job.count, recall, job.inserted, job.deleted, job.rebuilt)
