@@ -276,6 +276,12 @@ CONDITIONS: tuple[Condition, ...] = (
         "See helpdesk-daemon accuracy: a release or a season explains it, or routing went wrong.",
     ),
     Condition(
+        "mail.unlike", "", lambda look, limit: alarms.unlike(look.connection), "Mail like no example",
+        "More mail than before is like no example, whatever it is about; it goes to triage. The latest: {tickets}.",
+        "Look at these. If they belong to a category, correct some, which is learnt at once; else add one to"
+        " routing.toml.",
+    ),
+    Condition(
         "topic.new", "", _crowds("topic"), "New topic: {words}",
         "{count} mails resemble each other and no example. Words in their subjects: {words}. Tickets: {tickets}",
         "If they belong to a category, correct some of them, which is learnt at once; else add one to routing.toml.",

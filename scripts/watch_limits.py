@@ -8,19 +8,24 @@ confidence said.
 Mix of categories: the share of quiet streams of 5,000 mails with an alarm, over six categories of unlike size, drawn
 anew each time, where each block of 50 has its own mix or not; and in how many mails a category that doubles is told.
 
+Mail like no example: the share of quiet streams of 5,000 mails with an alarm, by share of mail that counts as unlike
+and by odds; and in how many mails it is told that one mail in twelve is.
+
 Limits of crowds come from real texts: see `scripts/watch_replay.py`.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from helpdesk_daemon.triage.nearest import Floats
-from helpdesk_daemon.triage.watching import chart, mix
+from helpdesk_daemon.triage.watching import chart, mix, novelty
+from helpdesk_daemon.triage.watching.gathering import Flags
 
 STREAMS, VERDICTS, QUIET = 400, 5_000, 1_000
 LIMITS = (6.0, 8.0, 9.0, 10.0, 12.0)
@@ -94,11 +99,36 @@ def _until(rng: np.random.Generator, state: mix.Mix, shares: Floats, spread: flo
     return None
 
 
+def _unlike(rng: np.random.Generator) -> Table:
+    table = Table("unlike", "odds", "limit", "quiet streams with an alarm", "mails until told", title="Like no example")
+    for share in (0.01, novelty.SHARE, 0.05):
+        for odds in (3.0, novelty.RULE.odds):
+            for limit in (8.0, novelty.RULE.limit):
+                rule = replace(novelty.RULE, odds=odds, limit=limit)
+                quiet = [_alarmed(rule, rng.random(VERDICTS) < share, share) for _ in range(STREAMS)]
+                more = share + (1 - share) / 12
+                told = [_alarmed(rule, rng.random(VERDICTS) < more, share) or VERDICTS for _ in range(100)]
+                false = sum(at is not None for at in quiet)
+                table.add_row(
+                    f"{share:.0%}", f"{odds:g}", f"{limit:g}", f"{false} of {STREAMS}", f"{np.median(told):.0f}"
+                )
+    return table
+
+
+def _alarmed(rule: chart.Rule, unlike: Flags, share: float) -> int | None:
+    """After how many mails a chart alarms, by whether each is unlike, shape (mails,); None when it does not."""
+    whole, rest = math.log(rule.odds), math.log(1 - share + rule.odds * share)
+    moved = np.cumsum(np.where(unlike, whole, 0.0) - rest)
+    reached = moved - np.minimum(np.minimum.accumulate(moved), 0.0) >= rule.limit
+    return int(reached.argmax()) + 1 if reached.any() else None
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     rng, console = np.random.default_rng(1), Console(width=150)
     console.print(_charts(rng))
     console.print(_mix(rng))
+    console.print(_unlike(rng))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ ALIKE = 0.5  # mean cosine of the mails of one incident to one of them
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 QUIET_TARGET = 1  # false alarms in 5,000 mails
 # By change: in how many mails it is told, and in how many planted ones.
-TARGETS = {"burst": (60, 25), "swap": (300, 300), "topic": (600, 40)}
+TARGETS = {"burst": (60, 30), "swap": (300, 300), "topic": (600, 40)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,7 +233,7 @@ def narrow(tickets: Tickets, embedder: Embedder, seed: int) -> dict[str, tuple[S
     return {"quiet topics": (quiet, BEFORE), "topic": (topic, BEFORE)}
 
 
-WANTED = {"burst": {"burst"}, "swap": {"department", "calibration"}, "topic": {"topic"}}
+WANTED = {"burst": {"burst"}, "swap": {"department", "calibration"}, "topic": {"topic", "unlike"}}
 
 
 def told(stream: Stream, name: str, since: int) -> tuple[int, int] | None:

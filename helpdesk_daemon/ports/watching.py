@@ -76,7 +76,8 @@ class Accuracy:
         said: mean confidence of judged decisions; None where there are none.
         was: share of them that was right, weighed alike.
         error: expected calibration error of them, 0 to 1.
-        alarms: what is watched and alarmed now, by name, and since when: `calibration`, `mix`, `department:NAME`.
+        alarms: what is watched and alarmed now, by name, and since when: `calibration`, `mix`, `unlike`,
+            `department:NAME`.
         crowds: open ones, newest first.
     """
 

@@ -134,7 +134,7 @@ class WatchingTable(Table):
     burst_people: int = Field(default=5, ge=0)
     """People who write the same within an hour before it is an incident; 0 looks for none."""
     topic_people: int = Field(default=8, ge=0)
-    """People who write of what no example knows before it is a new topic; 0 looks for none."""
+    """People who write of what no example knows before it is a new topic; 0 looks for none, nor for mail like none."""
     tell_known: bool = False
     """While many write the same, their acknowledgements say that others reported it, too."""
 

@@ -7,7 +7,7 @@ all it needs of the past is a few numbers and the latest 4,000 mails.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,10 +15,10 @@ from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.ports import Clock
 from helpdesk_daemon.ports.watching import Findings, News, State, Verdict, WatchingStore
 from helpdesk_daemon.stages.looking import Looking
-from helpdesk_daemon.triage.watching import chart, gathering, mix
+from helpdesk_daemon.triage.watching import chart, gathering, mix, novelty
 
 BATCH = 500  # mails, and verdicts, a look
-CALIBRATION, MIX, DEPARTMENT = "calibration", "mix", "department:"
+CALIBRATION, MIX, UNLIKE, DEPARTMENT = "calibration", "mix", "unlike", "department:"
 OLD = timedelta(days=1)  # mail that was received earlier is no news, however late it is decided
 
 
@@ -29,7 +29,7 @@ class Sense:
     Attributes:
         weight: what a ticket counts that was closed untouched, 0 to 1.
         burst: people who have to write alike within an hour; 0 for no such look.
-        topic: people who have to write of what no example knows; 0 for no such look.
+        topic: people who have to write of what no example knows; 0 for no look at what no example knows.
     """
 
     weight: float = 1.0
@@ -62,7 +62,9 @@ def examine(news: News, now: datetime, sense: Sense) -> Findings:
         here = [each for each in sense.rules if each.kind == rule.kind]
         found = _follow(news, known, here[0], taken) if here and news.recent else known
         for crowd in found:
-            ended = gathering.is_over(crowd, rule, now.timestamp(), news.newest)
+            ended = gathering.is_over(crowd, rule, now.timestamp(), news.newest) or (
+                news.recent is not None and gathering.has_waned(crowd, rule, news.recent)
+            )
             if ended and crowd.id:
                 over.append(crowd.id)
             # A crowd in mail that was received long ago, and is only decided now, is nobody's news.
@@ -70,6 +72,9 @@ def examine(news: News, now: datetime, sense: Sense) -> Findings:
                 grown.append((crowd, [news.tickets[row] for row in crowd.joined]))
                 if gathering.keeps(crowd, rule):
                     taken.update(crowd.joined)
+    if news.recent and sense.topic:
+        told = {row for crowd, _ in grown for row in crowd.joined}
+        states = {**states, UNLIKE: _unlike(news, news.recent, told, now)}
     return Findings(states, grown, over)
 
 
@@ -106,6 +111,16 @@ def _mixed(categories: Sequence[str], state: State | None, now: datetime) -> Sta
     for category in categories:
         now_mixed = mix.step(now_mixed, category)
     return _state(asdict(now_mixed), now_mixed.alarmed, state, now)
+
+
+def _unlike(news: News, recent: gathering.Recent, told: Collection[int], now: datetime) -> State:
+    """How much mail is like no example, after new mails."""
+    state = news.states.get(UNLIKE)
+    kept = json.loads(state.text) if state else {}
+    before = novelty.Novelty(chart.Chart(**kept.get("chart", {})), tuple(kept.get("tickets", ())))
+    first, since = len(news.tickets) - news.fresh, (now - OLD).timestamp()
+    after = novelty.follow(before, recent, first, news.tickets, since, told)
+    return _state(asdict(after), after.chart.alarmed, state, now)
 
 
 def _state(values: Mapping[str, object], alarmed: bool, before: State | None, now: datetime) -> State:

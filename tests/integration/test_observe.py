@@ -116,6 +116,20 @@ def test_a_burst_is_one_incident_whose_tickets_are_found_together_and_it_ends(be
     assert accuracy_of(bench.db.engine, bench.clock.now()).crowds == []
 
 
+def test_a_burst_of_what_is_asked_now_and_then_is_over_when_that_is_all(bench: Bench) -> None:
+    for _ in range(20):
+        bench.arrive(19)
+        bench.arrive(1, alike=True)
+    bench.arrive(15, alike=True, gap=timedelta(seconds=20))
+    bench.look()
+    assert list(bench.troubles()) == ["tickets.burst"]
+    for _ in range(7):
+        bench.arrive(19)
+        bench.arrive(1, alike=True)
+        bench.look()
+    assert bench.troubles() == {}
+
+
 def test_a_burst_that_goes_on_is_told_as_a_topic_too(bench: Bench) -> None:
     bench.arrive(2000)
     bench.arrive(12, alike=True, scope=0.3, gap=timedelta(seconds=20))
@@ -128,12 +142,37 @@ def test_a_burst_that_goes_on_is_told_as_a_topic_too(bench: Bench) -> None:
     assert set(bench.troubles()) == {"tickets.burst", "topic.new"}
 
 
+@pytest.mark.parametrize(("topic", "told"), [(8, ["mail.unlike"]), (0, [])])
+def test_mail_like_no_example_is_told_of_though_it_has_nothing_in_common(
+    bench: Bench, topic: int, told: list[str]
+) -> None:
+    bench.sense = Sense(topic=topic)
+    bench.arrive(800)
+    bench.look()
+    strange = []
+    for _ in range(12):
+        bench.arrive(8)
+        strange += bench.arrive(1, scope=0.2)
+        bench.look()
+    assert list(bench.troubles()) == told
+    if told:
+        assert f"The latest: {', '.join(strange[-8:])}." in bench.troubles()["mail.unlike"]
+    bench.arrive(300)
+    bench.look()
+    assert bench.troubles() == {}
+
+
 def test_mail_of_long_ago_is_no_incident_of_today(bench: Bench) -> None:
     bench.arrive(400)
     bench.arrive(12, alike=True, gap=timedelta(seconds=20))
     bench.clock.at += timedelta(days=3)
     bench.look()
     assert bench.db.one("select count(*) from crowds") == 0
+    bench.arrive(200)
+    bench.arrive(40, scope=0.1)
+    bench.clock.at += timedelta(days=3)
+    bench.look()
+    assert bench.troubles() == {}
 
 
 def test_a_new_topic_is_told_with_its_tickets(bench: Bench) -> None:

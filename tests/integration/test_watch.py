@@ -264,6 +264,8 @@ CASES: dict[str, tuple[Act, Act, Act, float, str]] = {
     "mail.shifted": (_alarm("mix", json.dumps({"blocks": [{"Billing": 40, "Login": 10}] * 12
                                                + [{"Billing": 10, "Login": 40}] * 4})), _nothing, _calm, 0.5,
                      "Billing 80 % before, 20 % now"),
+    "mail.unlike": (_alarm("unlike", '{"chart": {}, "tickets": ["HD-00000001", "HD-00000002"]}'), _nothing, _calm, 0.5,
+                    "The latest: HD-00000001, HD-00000002."),
     "topic.new": (_crowd("topic"), _nothing, _disperse, 0.5, "subjects: error, shows, webmail. Tickets: HD-00000001"),
     "tickets.burst": (_crowd("burst"), _nothing, _disperse, 0.5, "helpdesk-daemon accuracy --crowd 1"),
 }  # fmt: skip

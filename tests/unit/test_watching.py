@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpdesk_daemon.triage.watching import chart, gathering, mix
+from helpdesk_daemon.triage.watching import chart, gathering, mix, novelty
 from helpdesk_daemon.triage.watching.estimates import Judged, accuracy, calibration_error, untouched, wilson
 from helpdesk_daemon.triage.watching.trust import sources_of
 from helpdesk_daemon.triage.watching.words import common_words
@@ -303,6 +304,23 @@ def test_a_burst_that_goes_on_may_be_a_topic() -> None:
     assert gathering.keeps(replace(crowd, last_at=1e9), gathering.TOPIC)
 
 
+@pytest.mark.parametrize(("later", "waned"), [(4, False), (5, True)])
+def test_a_burst_is_over_when_no_more_than_three_times_the_usual_comes(later: int, waned: bool) -> None:
+    """One mail in twelve is usual; then one in four is just enough to go on."""
+    recent = _recent(1200, 440, gap=60.0)
+    recent.at[1200:] = recent.at[1199] + np.arange(1, 441) * 20.0
+    recent.vectors[:1200:12] = _recent(0, 100).vectors
+    aside = _recent(440, 0).vectors
+    recent.vectors[1200:] = np.where((np.arange(440) % later == 0)[:, None], recent.vectors[1200:], aside)
+    middle = np.eye(1, DIMENSION, dtype=np.float32)[0]
+    crowd = gathering.Crowd(1, "burst", middle, float(recent.at[1200]), float(recent.at[-1]), 1639)
+    assert gathering.has_waned(crowd, gathering.BURST, recent) == waned
+    young = replace(crowd, first_at=float(recent.at[-1]) - 7_000)
+    assert not gathering.has_waned(young, gathering.BURST, recent), "it may have been told a moment ago"
+    assert not gathering.has_waned(replace(crowd, first_at=-1.0), gathering.BURST, recent), "nothing is from before it"
+    assert not gathering.has_waned(crowd, gathering.TOPIC, recent)
+
+
 def test_what_is_always_asked_is_no_burst() -> None:
     """Alike mails all the time, as many by the hour as ever."""
     recent = _recent(0, 1200, gap=360.0)
@@ -351,3 +369,70 @@ def test_a_source_that_labels_against_its_neighbours_is_doubtful() -> None:
     assert by["bob"].contradicted.value == pytest.approx(0.5, abs=0.15)
     assert by["ann"].replaced.value == 0.2
     assert sources_of([], [], np.zeros((0, 0), dtype=np.float32), {}) == []
+
+
+# --- mail like no example ------------------------------------------------------------------------
+
+
+def _ranked(count: int, unlike: float = 0.0, after: int = 1000, people: int | None = None) -> gathering.Recent:
+    """Mails of which, from some on, a share is less like the examples than any before."""
+    rng = np.random.default_rng(3)
+    scope = rng.uniform(0.4, 0.9, count)
+    strange = (np.arange(count) >= after) & (rng.random(count) < unlike)
+    scope[strange] = rng.uniform(0.1, 0.2, int(strange.sum()))
+    who = np.where(strange, np.arange(count) % people, np.arange(count)) if people else np.arange(count)
+    return gathering.Recent(
+        np.arange(count, dtype=np.float64) * 60.0, who, scope, np.zeros((count, 2), dtype=np.float32)
+    )
+
+
+def _novelty(recent: gathering.Recent, first: int = 0, **passed: Any) -> novelty.Novelty:
+    names = [f"HD-{row}" for row in range(len(recent.at))]
+    return novelty.follow(novelty.Novelty(), recent, first, names, **passed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mail_that_is_as_like_the_examples_as_ever_is_no_news(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    recent = replace(_ranked(5000), scope=rng.beta(8, 3, 5000))
+    assert not _novelty(recent).chart.alarmed
+
+
+def test_more_mail_than_usual_that_is_like_no_example_is_told_with_its_latest_tickets() -> None:
+    recent = _ranked(1200, unlike=1 / 12)
+    found = _novelty(recent)
+    assert found.chart.alarmed
+    assert found.tickets == tuple(f"HD-{row}" for row in np.flatnonzero(recent.scope < 0.3)[-8:])
+
+
+def test_what_was_seen_counts_on_when_more_comes() -> None:
+    whole, names = _ranked(1200, unlike=1 / 12), [f"HD-{row}" for row in range(1200)]
+    kept = novelty.Novelty()
+    for end in range(600, 1201, 50):
+        part = gathering.Recent(whole.at[:end], whole.people[:end], whole.scope[:end], whole.vectors[:end])
+        kept = novelty.follow(kept, part, end - 50 if end > 600 else 0, names[:end])
+    assert kept == _novelty(whole)
+
+
+def test_it_is_over_when_such_mail_is_usual_or_has_ended() -> None:
+    assert not _novelty(_ranked(9000, unlike=1 / 12)).chart.alarmed
+    ended = _ranked(1600, unlike=1 / 12)
+    ended.scope[1300:] = 0.7
+    assert not _novelty(ended).chart.alarmed
+
+
+@pytest.mark.parametrize(("people", "told"), [(400, True), (3, False)])
+def test_few_who_write_often_are_no_news(people: int, told: bool) -> None:
+    assert _novelty(_ranked(1300, unlike=1 / 8, people=people)).chart.alarmed == told
+
+
+def test_what_is_told_of_as_a_crowd_or_came_long_ago_does_not_count() -> None:
+    recent = _ranked(1300, unlike=1 / 8)
+    assert _novelty(recent).chart.alarmed
+    assert not _novelty(recent, told=set(np.flatnonzero(recent.scope < 0.3).tolist())).chart.alarmed
+    assert not _novelty(recent, since=float(recent.at[-1])).chart.alarmed
+
+
+def test_nothing_is_unlike_before_there_is_enough_to_rank_among() -> None:
+    early = _ranked(novelty.LEAST, unlike=0.5, after=200)
+    assert _novelty(early) == novelty.Novelty()

@@ -15,7 +15,9 @@ from helpdesk_daemon.triage.watching import chart, mix
 NAMED = 8  # tickets in an alert
 CHANGES = 3
 # Conditions that say how mail and labels fare: a person should look, and nothing is broken.
-ADVICE = frozenset({"accuracy.fell", "calibration.drifted", "mail.shifted", "topic.new", "tickets.burst"})
+ADVICE = frozenset(
+    {"accuracy.fell", "calibration.drifted", "mail.shifted", "mail.unlike", "topic.new", "tickets.burst"}
+)
 Seen = tuple[str, dict[str, Any]]
 
 
@@ -28,7 +30,7 @@ def _alarmed(connection: Connection) -> list[Row[Any]]:
 def charts(connection: Connection, department: bool) -> Iterator[Seen]:
     """Control charts that alarm: of departments, or of all confidences."""
     for row in _alarmed(connection):
-        if row.name.startswith(DEPARTMENT) == department and row.name != "mix":
+        if row.name.startswith(DEPARTMENT) if department else row.name == "calibration":
             kept = chart.Chart(**json.loads(row.state))
             values = {"verdicts": kept.verdicts, "usual": round(100 * kept.wrong / max(kept.verdicts, 1))}
             yield row.name.removeprefix(DEPARTMENT) if department else "", values
@@ -45,6 +47,13 @@ def shifted(connection: Connection) -> Iterator[Seen]:
                 for name, before, now in (shift.changes if shift else ())
             ]
             yield "", {"changes": "; ".join(changes[:CHANGES]), "mails": mix.NOW * mix.BLOCK}
+
+
+def unlike(connection: Connection) -> Iterator[Seen]:
+    """Mail like no example, where there is more than usual."""
+    for row in _alarmed(connection):
+        if row.name == "unlike":
+            yield "", {"tickets": ", ".join(json.loads(row.state)["tickets"])}
 
 
 def crowding(connection: Connection, kind: str) -> Iterator[Seen]:

@@ -289,3 +289,21 @@ def is_over(crowd: Crowd, rule: Rule, now: float, mails: int) -> bool:
         mails: how many there ever were.
     """
     return now - crowd.last_at > 2 * rule.seconds or mails - crowd.last > 2 * rule.mails
+
+
+def has_waned(crowd: Crowd, rule: Rule, recent: Recent) -> bool:
+    """Whether mail like that of a crowd, which was more than usual, is no longer: over twice as long as "lately".
+
+    Else a few mails a day, which people write anyway, would keep it open, and hide the next one like it.
+
+    Args:
+        crowd: an open one; a younger one has not.
+        rule: its rule.
+        recent: the latest mails.
+    """
+    since = float(recent.at[-1]) - 2 * rule.seconds
+    before = recent.at < crowd.first_at
+    if crowd.first_at > since or not before.any():
+        return False
+    alike = recent.vectors @ crowd.centre >= rule.joins
+    return bool(alike[recent.at > since].mean() < rule.times * alike[before].mean())
