@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from aiosmtpd.controller import Controller
 
 from helpdesk_daemon.adapters.maildir import MaildirTransport
 from helpdesk_daemon.adapters.smtp.transport import Relay, SmtpTransport
@@ -523,6 +524,35 @@ def test_a_ca_file_is_trusted_besides_the_systems_certificates(
     other = certificate_of(self_signed(tmp_path, "other"))
     with_transport(one(), smtp(tls_server.port, security="tls", ca_file=str(other)))
     assert len(tls_server.contents) == 1
+
+
+class Kept:
+    """What an aiosmtpd server was given, and whether that came encrypted."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[bytes, bool]] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.mails.append((envelope.content, session.ssl is not None))
+        return "250 kept"
+
+
+def test_several_mails_go_out_after_starttls(certificate: Path) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    kept, large = Kept(), HEAD + b"\r\n" + b"0123456789abcdef\r\n" * 200_000
+    server = Controller(kept, "127.0.0.1", free_port(), tls_context=context, require_starttls=True)
+    server.start()
+
+    async def work(transport: Transport) -> None:
+        for mime in (mail(1), large, mail(2)):
+            await transport.send(US, THEM, mime)
+
+    try:
+        with_transport(work, smtp(server.port, security="starttls", ca_file=str(certificate_of(certificate))))
+    finally:
+        server.stop()
+    assert kept.mails == [(mail(1), True), (large, True), (mail(2), True)]
 
 
 def test_starttls_that_is_not_offered_sends_nothing() -> None:

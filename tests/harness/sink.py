@@ -45,7 +45,7 @@ class Sink:
             (before accepting) and after-dot (accepted, but the answer is never sent).
     """
 
-    pipelining = False
+    pipelining = True
 
     def __init__(self, size: int = 0, fault: Callable[[str, int], str | None] | None = None, port: int = 0) -> None:
         self.mails: list[Mail] = []
