@@ -19,7 +19,7 @@ DAEMON_NAME = re.compile(
 )
 POSTMASTER = re.compile(r"^(?:postmaster|mailserver|mailsystem)(?:@|$)", re.IGNORECASE)
 
-SUBJECT = re.compile(
+SUBJECT = linear(
     r"undeliver(?:able|ed)|non-?delivery|nondeliverable|delivery (?:status notification|failure|failed|has failed|report|problem|error|incomplete|notification|delay)"
     r"|returned? (?:e-?)?mail|returned to sender|return receipt failed|mail delivery|mail (?:system )?error|failure notice|failure notification|(?:not|could not|cannot|can't|couldn't|wasn't|unable to) (?:be )?deliver"
     r"|message delivery|delivery of your m|mail failure|mail status report|user unknown|unknown user|unknown recipient|processing error|error sending your|warning: (?:could not send|message .{1,80}delayed)|delayed mail"
@@ -35,8 +35,7 @@ SUBJECT = re.compile(
     r"|ei voitu toimittaa|toimittamaton|toimitus epäonnistui|nedoručiteln|nedoručen|teslim edilemedi|iletilemedi|kézbesíthetetlen|nem kézbesíthető|kézbesítés sikertelen"
     r"|не (?:было |может быть )?доставлен|недоставлен|невозможно доставить|ошибка доставки|не удалось доставить|возврат (?:письма|сообщения)"
     r"|退信|无法投递|無法投遞|投递失败|未送达|無法傳遞|無法送達|传送失败|传输失败|發送失敗"
-    r"|配信(?:できません|不能|エラー|に失敗)|送信(?:できません|エラー|に失敗)|配達不能|未配信|エラーメール",
-    re.IGNORECASE,
+    r"|配信(?:できません|不能|エラー|に失敗)|送信(?:できません|エラー|に失敗)|配達不能|未配信|エラーメール"
 )
 ANSWER_OR_FORWARD = re.compile(
     r"^\s*(?:(?:re|aw|sv|vs|antw|odp|ynt|fwd?|wg|tr|rv|enc|i|fs|pd)\s*(?:\[\d{1,3}\])?\s*[::]\s*)+", re.IGNORECASE
