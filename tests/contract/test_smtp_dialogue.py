@@ -107,6 +107,19 @@ def test_a_server_that_takes_commands_together_gets_them_together() -> None:
     meet([plot], work)
 
 
+@pytest.mark.parametrize("size", ["SIZE", "SIZE 0", "SIZE plenty", "SIZE 10000000"])
+def test_a_server_that_names_no_size_takes_any(size: str) -> None:
+    async def plot(server: Server) -> None:
+        (sender, recipient, data) = await server.hear(3)
+        assert [sender.partition(" SIZE=")[0], recipient, data] == ENVELOPE
+        server.say("250 ok", "252 perhaps", "354 go on")
+        await server.content()
+        server.say("250 kept")
+        await goodbye(server)
+
+    meet([plot], well, EHLO.replace("250 8BITMIME", f"250-8BITMIME\r\n250 {size}"))
+
+
 def test_a_server_that_does_not_gets_each_after_its_answer() -> None:
     async def plot(server: Server) -> None:
         for command, answer in zip(ENVELOPE, ("250 ok", "250 ok", "354 go on"), strict=True):

@@ -20,9 +20,9 @@ BLOCK = 1 << 18
 HANG_UP_GRACE = 0.005
 DOT_LINE = re.compile(rb"(?m)^\.")
 UNWRITABLE = re.compile(r"[\x00-\x20\x7f<>]")
-DONE, RECIPIENT_DONE, GO_ON = (250,), (250, 251, 252), (354,)  # codes that are no refusal
+DONE, GO_ON = 2, 3  # first digits of the replies that are no refusal (RFC 5321 section 4.2.1)
 
-Asked = tuple[str, tuple[int, ...]]  # a command, and what means yes
+Asked = tuple[str, int]  # a command, and the first digit that means yes
 
 
 class Gone(Unreachable):
@@ -93,7 +93,7 @@ class Dialogue:
 
     async def _open(self, envelope: Envelope, mime: bytes) -> None:
         """MAIL, RCPT and DATA up to the server's 354; no failure in here can have delivered anything."""
-        limit = int(self._offers.get("size") or 0)
+        limit = size_limit(self._offers)
         if limit and len(mime) > limit:
             raise TooLarge(f"the mail has {len(mime)} bytes, {self._host} takes {limit}", limit)
         try:
@@ -101,9 +101,9 @@ class Dialogue:
             if asked == 0 and refusal and refusal.code // 100 == 5 and not envelope.sender and envelope.fallback:
                 await self._say([("RSET", DONE)])
                 asked, refusal = await self._say(self._commands(envelope.fallback, envelope, mime))
-        except (OSError, ValueError) as error:
-            if isinstance(error, UnicodeError | _Unwritable):
-                raise PermanentError(f"{envelope.recipient!r} cannot be written in SMTP: {error}") from error
+        except ValueError as error:
+            raise PermanentError(f"{envelope.recipient!r} cannot be written in SMTP: {error}") from error
+        except OSError as error:
             raise Gone(f"{self._host}: {type(error).__name__}: {error}") from error
         if refusal is None:
             return
@@ -120,7 +120,7 @@ class Dialogue:
         silent = " NOTIFY=NEVER" if not envelope.sender and "dsn" in self._offers else ""
         return [
             (f"MAIL FROM:{_path(sender)}{options}", DONE),
-            (f"RCPT TO:{_path(envelope.recipient)}{silent}", RECIPIENT_DONE),
+            (f"RCPT TO:{_path(envelope.recipient)}{silent}", DONE),
             ("DATA", GO_ON),
         ]
 
@@ -139,9 +139,9 @@ class Dialogue:
                         raise
                     self.close()  # it refused, and then hung up or fell silent
                     break
-                if refused is None and reply.code not in yes:
+                if refused is None and reply.code // 100 != yes:
                     refused = number, reply
-                elif refused and reply.code == 354:
+                elif refused and reply.code // 100 == GO_ON:
                     self.close()  # what comes next would be taken for the mail (RFC 2920 section 3.1)
                 number += 1
             if refused:
@@ -182,7 +182,7 @@ class Dialogue:
         """Say goodbye, and close."""
         with contextlib.suppress(OSError):
             async with asyncio.timeout(2):
-                await self._say([("QUIT", (221,))])
+                await self._say([("QUIT", DONE)])
         self.close()
 
     def close(self) -> None:
@@ -190,13 +190,16 @@ class Dialogue:
         self._wire.close()
 
 
-class _Unwritable(ValueError):
-    """An address that no SMTP command can hold."""
+def size_limit(offers: Mapping[str, str]) -> int:
+    """Bytes that a mail may have (RFC 1870), by EHLO keywords; 0 where the server does not say."""
+    said = str(offers.get("size") or "")
+    return int(said) if said.isdecimal() else 0
 
 
 def _path(address: str) -> str:
+    """An address as commands hold it; a ValueError where they cannot."""
     if found := UNWRITABLE.search(address):
-        raise _Unwritable(f"{found.group()!r} in it")
+        raise ValueError(f"{found.group()!r} in it")
     return f"<{address}>"
 
 

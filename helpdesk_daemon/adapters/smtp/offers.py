@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from helpdesk_daemon.adapters.smtp.dialogue import size_limit
 from helpdesk_daemon.adapters.smtp.transport import SmtpTransport
 from helpdesk_daemon.errors import PermanentError, Unreachable
 from helpdesk_daemon.mail.mime.headers import one_line
@@ -44,8 +45,7 @@ async def ask(transport: SmtpTransport, sender: str, user: str, recipients: Sequ
 
     async with transport.connected() as client:
         sign_in = "auth" in client.esmtp_extensions
-        size = str(client.esmtp_extensions.get("size") or 0)
-        limit = int(size) if size.isdecimal() else 0
+        limit = size_limit(client.esmtp_extensions)
         if sign_in and not user:
             return Offers(sign_in, limit, True, {})
         try:
