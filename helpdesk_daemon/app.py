@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from helpdesk_daemon import metrics
-from helpdesk_daemon.adapters.store.decisions import Decisions
-from helpdesk_daemon.adapters.store.outbox import Outbox
-from helpdesk_daemon.adapters.store.reading import arrival_list
+from helpdesk_daemon.adapters.store.mail.decisions import Decisions
+from helpdesk_daemon.adapters.store.mail.outbox import Outbox
+from helpdesk_daemon.adapters.store.views.reading import arrival_list
 from helpdesk_daemon.assembly import Assembly, Parts
 from helpdesk_daemon.errors import ConfigError, HelpdeskError, SignInError, StoreError, TransientError, Unreachable
 from helpdesk_daemon.settings import Settings

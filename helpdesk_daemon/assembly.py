@@ -17,19 +17,19 @@ from helpdesk_daemon.adapters.model.embedder import OpenVinoEmbedder
 from helpdesk_daemon.adapters.model.language import language_of
 from helpdesk_daemon.adapters.oauth.tokens import Tokens
 from helpdesk_daemon.adapters.rules.source import RulesSource
-from helpdesk_daemon.adapters.store.arrivals import Arrivals
-from helpdesk_daemon.adapters.store.copies import CopiesToFile
-from helpdesk_daemon.adapters.store.decisions import Decisions
-from helpdesk_daemon.adapters.store.digests import Digests
 from helpdesk_daemon.adapters.store.engine import StageLock, open_engine
-from helpdesk_daemon.adapters.store.examples import Examples
-from helpdesk_daemon.adapters.store.incidents import Incidents
-from helpdesk_daemon.adapters.store.outbox import Outbox
-from helpdesk_daemon.adapters.store.reports import Reports
-from helpdesk_daemon.adapters.store.retention import Retention
-from helpdesk_daemon.adapters.store.rule_versions import keep_rules
-from helpdesk_daemon.adapters.store.sla import Sla as SlaOnDatabase
-from helpdesk_daemon.adapters.store.watching import Watching
+from helpdesk_daemon.adapters.store.learning.examples import Examples
+from helpdesk_daemon.adapters.store.mail.arrivals import Arrivals
+from helpdesk_daemon.adapters.store.mail.copies import CopiesToFile
+from helpdesk_daemon.adapters.store.mail.decisions import Decisions
+from helpdesk_daemon.adapters.store.mail.outbox import Outbox
+from helpdesk_daemon.adapters.store.observing.watching import Watching
+from helpdesk_daemon.adapters.store.rules.rule_versions import keep_rules
+from helpdesk_daemon.adapters.store.telling.digests import Digests
+from helpdesk_daemon.adapters.store.telling.incidents import Incidents
+from helpdesk_daemon.adapters.store.telling.reports import Reports
+from helpdesk_daemon.adapters.store.telling.sla import Sla as SlaOnDatabase
+from helpdesk_daemon.adapters.store.upkeep.retention import Retention
 from helpdesk_daemon.adapters.systemd import Notify, notifier, watchdog_seconds
 from helpdesk_daemon.conditions import RULES, look_for_trouble
 from helpdesk_daemon.errors import ConfigError

@@ -11,9 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from helpdesk_daemon.adapters.store import alarms, health, index_ledger
 from helpdesk_daemon.adapters.store.engine import transaction
+from helpdesk_daemon.adapters.store.learning import index_ledger
+from helpdesk_daemon.adapters.store.observing import alarms
 from helpdesk_daemon.adapters.store.schema.mail import arrivals, outbox
+from helpdesk_daemon.adapters.store.telling import health
 from helpdesk_daemon.errors import StoreError, TransientError
 from helpdesk_daemon.log import get
 from helpdesk_daemon.outgoing.message import Kind

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.store.examples import Examples
+from helpdesk_daemon.adapters.store.learning.examples import Examples
 from helpdesk_daemon.cli.index import bring_in_step
 from helpdesk_daemon.errors import ConfigError, HelpdeskError
 from helpdesk_daemon.settings import load_settings

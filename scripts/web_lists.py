@@ -17,7 +17,7 @@ from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.adapters.store.migrate import migrate
 from helpdesk_daemon.adapters.store.schema.deciding import decisions
 from helpdesk_daemon.adapters.store.schema.tickets import tickets
-from helpdesk_daemon.adapters.store.web_reading import WebReads
+from helpdesk_daemon.adapters.store.views.web_reading import WebReads
 from helpdesk_daemon.ports.web import Place, TicketFilter
 from helpdesk_daemon.tickets.tracking import new_tracking_id
 

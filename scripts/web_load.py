@@ -25,10 +25,10 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.store import tokens
+from helpdesk_daemon.adapters.store.access import tokens
+from helpdesk_daemon.adapters.store.access.users import Sessions, Users
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.adapters.store.migrate import migrate
-from helpdesk_daemon.adapters.store.users import Sessions, Users
 from helpdesk_daemon.ports.people import User
 from helpdesk_daemon.ports.web import token_digest
 from tests.harness.crowd import fill

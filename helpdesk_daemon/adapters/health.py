@@ -18,11 +18,12 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
 from helpdesk_daemon import __version__, metrics
-from helpdesk_daemon.adapters.store import gauges, health
-from helpdesk_daemon.adapters.store.alarms import ADVICE
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.figures import incident_rows
+from helpdesk_daemon.adapters.store.observing.alarms import ADVICE
 from helpdesk_daemon.adapters.store.schema.columns import iso
+from helpdesk_daemon.adapters.store.telling import health
+from helpdesk_daemon.adapters.store.views import gauges
+from helpdesk_daemon.adapters.store.views.figures import incident_rows
 from helpdesk_daemon.errors import ConfigError, HelpdeskError
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.log import get

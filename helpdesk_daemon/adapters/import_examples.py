@@ -13,7 +13,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.examples import digest_of
+from helpdesk_daemon.adapters.store.learning.examples import digest_of
 from helpdesk_daemon.adapters.store.schema.labels import example_imports, examples
 from helpdesk_daemon.adapters.tickets_csv import Tickets
 from helpdesk_daemon.errors import ConfigError

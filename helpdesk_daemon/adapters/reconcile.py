@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
-from helpdesk_daemon.adapters.store import reconcile as ledger
-from helpdesk_daemon.adapters.store.operate import OPERATOR
-from helpdesk_daemon.adapters.store.reconcile import MOST, Finding
+from helpdesk_daemon.adapters.store.upkeep import reconcile as ledger
+from helpdesk_daemon.adapters.store.upkeep.operate import OPERATOR
+from helpdesk_daemon.adapters.store.upkeep.reconcile import MOST, Finding
 from helpdesk_daemon.adapters.survey import Reached, Survey, Verdict, chunks
 from helpdesk_daemon.errors import TransientError
 from helpdesk_daemon.mail.digest import digest, message_id_of

@@ -43,7 +43,7 @@ def accuracy(ctx: click.Context, days: float | None, crowd: int | None, html: Pa
     recent tickets that nobody moved.
     """
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store.accuracy import accuracy_of, crowd_tickets_of
+    from helpdesk_daemon.adapters.store.observing.accuracy import accuracy_of, crowd_tickets_of
 
     settings = settings_of(ctx)
     engine = current_schema(reading(ctx))
@@ -69,7 +69,7 @@ def _page(settings: Settings, engine: Engine) -> str:
     """The report of the present month so far, with its pictures inside."""
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.keys import load_signer
-    from helpdesk_daemon.adapters.store.reports import Reports
+    from helpdesk_daemon.adapters.store.telling.reports import Reports
     from helpdesk_daemon.stages.report import pictures, span_of, values_of
     from helpdesk_daemon.wiring.accounts import digest_plan_of
     from helpdesk_daemon.wiring.desks import desk_of, routing_of

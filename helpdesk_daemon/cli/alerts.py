@@ -32,7 +32,7 @@ def incidents() -> None:
 @click.pass_context
 def list_(ctx: click.Context, all_: bool, limit: int, json_: bool) -> None:
     """Incidents, newest first."""
-    from helpdesk_daemon.adapters.store.figures import incident_list
+    from helpdesk_daemon.adapters.store.views.figures import incident_list
 
     rows = [
         row | {"told": ", ".join(channel for key, channel in TOLD if row[key])}

@@ -34,7 +34,7 @@ def arrivals() -> None:
 @click.pass_context
 def list_(ctx: click.Context, state: tuple[str, ...], limit: int, json_: bool) -> None:
     """Received mails, newest first; `--state ignored` shows what opened no ticket."""
-    from helpdesk_daemon.adapters.store.reading import arrival_list
+    from helpdesk_daemon.adapters.store.views.reading import arrival_list
 
     rows = arrival_list(reading(ctx), state, limit)
     print_json(rows) if json_ else print_rows(rows, COLUMNS, "Received mail", "No such mail.")
@@ -51,7 +51,7 @@ def quarantine() -> None:
 @click.pass_context
 def quarantined(ctx: click.Context, limit: int, json_: bool) -> None:
     """Mails set aside, newest first."""
-    from helpdesk_daemon.adapters.store.reading import arrival_list
+    from helpdesk_daemon.adapters.store.views.reading import arrival_list
 
     rows = arrival_list(reading(ctx), ("quarantined",), limit)
     print_json(rows) if json_ else print_rows(rows, QUARANTINED, "Quarantine", "The quarantine is empty.")
@@ -64,7 +64,7 @@ def quarantined(ctx: click.Context, limit: int, json_: bool) -> None:
 @click.pass_context
 def show(ctx: click.Context, number: int, save: Path | None, json_: bool) -> None:
     """One received mail: where it ended, what was odd about it, how it begins."""
-    from helpdesk_daemon.adapters.store.reading import arrival
+    from helpdesk_daemon.adapters.store.views.reading import arrival
 
     found = arrival(reading(ctx), number)
     if found is None:
@@ -108,7 +108,7 @@ quarantine.add_command(show)
 def retry(ctx: click.Context, numbers: tuple[int, ...], all_: bool) -> None:
     """Let mails be decided again, after what broke them was mended."""
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store.operate import retry_quarantined
+    from helpdesk_daemon.adapters.store.upkeep.operate import retry_quarantined
     from helpdesk_daemon.wiring.places import open_store
 
     if not numbers and not all_:

@@ -85,7 +85,7 @@ def tail(
     follow: bool, json_: bool,
 ) -> None:  # fmt: skip
     """The last lines."""
-    from helpdesk_daemon.adapters.store.reading import audit_end, audit_tail
+    from helpdesk_daemon.adapters.store.views.reading import audit_end, audit_tail
     from helpdesk_daemon.tickets.tracking import read_tracking_id
 
     engine = reading(ctx)

@@ -16,7 +16,7 @@ from helpdesk_daemon.cli.main import EXIT_FINDINGS, default_settings
 from helpdesk_daemon.errors import HelpdeskError
 
 if TYPE_CHECKING:
-    from helpdesk_daemon.adapters.store.backup import Manifest
+    from helpdesk_daemon.adapters.store.upkeep.backup import Manifest
     from helpdesk_daemon.settings import Settings
 
 SETTINGS, DATA = "settings.toml", "var"
@@ -50,8 +50,8 @@ def backup() -> None:
 def make(ctx: click.Context, dest: Path, json_: bool) -> None:
     """Write a backup."""
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store import backup as copies
-    from helpdesk_daemon.adapters.store.operate import OPERATOR, note
+    from helpdesk_daemon.adapters.store.upkeep import backup as copies
+    from helpdesk_daemon.adapters.store.upkeep.operate import OPERATOR, note
     from helpdesk_daemon.ports import Audit
     from helpdesk_daemon.wiring.places import database, open_store
 
@@ -79,7 +79,7 @@ def make(ctx: click.Context, dest: Path, json_: bool) -> None:
 @click.pass_context
 def verify(ctx: click.Context, src: Path, json_: bool) -> None:
     """Unpack a backup, compare every digest, check the database and walk its audit log; exit 1 on findings."""
-    from helpdesk_daemon.adapters.store import backup as copies
+    from helpdesk_daemon.adapters.store.upkeep import backup as copies
 
     made, problem = copies.check(src)
     if json_:
@@ -99,9 +99,9 @@ def verify(ctx: click.Context, src: Path, json_: bool) -> None:
 def restore(src: Path, folder: Path, json_: bool) -> None:
     """Restore a backup into a new FOLDER: settings, rules, keys and database. Nothing that exists is overwritten."""
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store import backup as copies
     from helpdesk_daemon.adapters.store.engine import open_engine
-    from helpdesk_daemon.adapters.store.operate import OPERATOR
+    from helpdesk_daemon.adapters.store.upkeep import backup as copies
+    from helpdesk_daemon.adapters.store.upkeep.operate import OPERATOR
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise HelpdeskError(f"{folder} exists and is not empty: name a new folder, nothing live is overwritten")

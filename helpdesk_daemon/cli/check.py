@@ -83,7 +83,7 @@ def _data(settings: Settings) -> str:
 
 def _database(settings: Settings) -> str:
     from helpdesk_daemon.adapters.store.engine import open_engine
-    from helpdesk_daemon.adapters.store.reading import counts, integrity
+    from helpdesk_daemon.adapters.store.views.reading import counts, integrity
     from helpdesk_daemon.wiring.places import database
 
     path = database(settings)

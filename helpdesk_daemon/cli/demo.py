@@ -126,7 +126,7 @@ def _progress(quiet: bool) -> Iterator[_Progress]:
 
 async def _watch(app: App, mails: int, progress: _Progress) -> None:
     """Run the daemon until every mail is settled and everything due has left."""
-    from helpdesk_daemon.adapters.store.reading import counts
+    from helpdesk_daemon.adapters.store.views.reading import counts
 
     taken, decided = progress.start("Taken from the inbox", mails), progress.start("Decided", mails)
     left = progress.start("Sent", 1)
@@ -149,8 +149,8 @@ async def _watch(app: App, mails: int, progress: _Progress) -> None:
 
 
 def _results(settings: Settings, folder: Path, settings_file: Path, mails: int) -> dict[str, Any]:
-    from helpdesk_daemon.adapters.store import reading
     from helpdesk_daemon.adapters.store.engine import open_engine
+    from helpdesk_daemon.adapters.store.views import reading
     from helpdesk_daemon.wiring.places import database
 
     engine = open_engine(database(settings), readonly=True)

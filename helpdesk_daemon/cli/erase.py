@@ -18,7 +18,7 @@ from helpdesk_daemon.cli.main import EXIT_FINDINGS
 from helpdesk_daemon.errors import HelpdeskError
 
 if TYPE_CHECKING:
-    from helpdesk_daemon.adapters.store.erase import Found
+    from helpdesk_daemon.adapters.store.upkeep.erase import Found
     from helpdesk_daemon.settings import Settings
 
 WORDS = {
@@ -48,7 +48,7 @@ def erase(
 
     Exit 1 when something had to stay because it is not done with.
     """
-    from helpdesk_daemon.adapters.store.erase import find
+    from helpdesk_daemon.adapters.store.upkeep.erase import find
 
     settings, address = settings_of(ctx), _address(address)
     _refuse_ours(settings, address)
@@ -101,8 +101,8 @@ def _erase(settings: Settings, address: str) -> dict[str, Any]:
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.keys import load_digest_key
     from helpdesk_daemon.adapters.store.engine import StageLock
-    from helpdesk_daemon.adapters.store.erase import find, remove, scrub
-    from helpdesk_daemon.adapters.store.operate import OPERATOR
+    from helpdesk_daemon.adapters.store.upkeep.erase import find, remove, scrub
+    from helpdesk_daemon.adapters.store.upkeep.operate import OPERATOR
     from helpdesk_daemon.wiring.places import open_store
 
     lock = StageLock(settings.data_dir)

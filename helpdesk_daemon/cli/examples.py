@@ -15,7 +15,7 @@ from helpdesk_daemon.cli.evaluate import FILE, mapped, relabelled
 
 if TYPE_CHECKING:
     from helpdesk_daemon.adapters.import_examples import Import
-    from helpdesk_daemon.adapters.store.curation import Chosen
+    from helpdesk_daemon.adapters.store.learning.curation import Chosen
     from helpdesk_daemon.adapters.tickets_csv import Tickets
 
 COLUMNS = {
@@ -46,7 +46,7 @@ def _choosing(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _chosen(ids: tuple[int, ...] = (), ticket: str = "", withdrawal: int = 0, **given: Any) -> Chosen:
-    from helpdesk_daemon.adapters.store.curation import Chosen
+    from helpdesk_daemon.adapters.store.learning.curation import Chosen
     from helpdesk_daemon.tickets.tracking import read_tracking_id
 
     if ticket and not read_tracking_id(ticket):
@@ -62,7 +62,7 @@ def _chosen(ids: tuple[int, ...] = (), ticket: str = "", withdrawal: int = 0, **
 @click.pass_context
 def list_(ctx: click.Context, /, state: str, limit: int, json_: bool, **given: Any) -> None:
     """The newest examples: what they say, their label, and where that comes from."""
-    from helpdesk_daemon.adapters.store.curation import listed
+    from helpdesk_daemon.adapters.store.learning.curation import listed
 
     rows = listed(reading(ctx), _chosen(**given), state, limit)
     if json_:
@@ -80,7 +80,7 @@ def list_(ctx: click.Context, /, state: str, limit: int, json_: bool, **given: A
 @click.pass_context
 def stats(ctx: click.Context, json_: bool) -> None:
     """How many examples there are, and where they come from."""
-    from helpdesk_daemon.adapters.store.curation import SOURCES, counted
+    from helpdesk_daemon.adapters.store.learning.curation import SOURCES, counted
 
     found = counted(reading(ctx))
     if json_:
@@ -177,7 +177,7 @@ def _import(ctx: click.Context, tickets: Tickets, name: str) -> Import:
 @click.pass_context
 def export(ctx: click.Context, /, file: Path, state: str, **given: Any) -> None:
     """Write examples to a CSV file, or - for standard output; `examples import` and `evaluate` read it."""
-    from helpdesk_daemon.adapters.store.curation import listed
+    from helpdesk_daemon.adapters.store.learning.curation import listed
 
     rows = listed(reading(ctx), _chosen(**given), state)[::-1]
     if str(file) == "-":
@@ -205,7 +205,7 @@ def _write(out: Any, rows: list[dict[str, Any]]) -> None:
 def withdraw(ctx: click.Context, /, ids: tuple[int, ...], json_: bool, **given: Any) -> None:
     """Let examples vote no more: by number, person, source, category, ticket or import."""
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store.curation import withdraw as take_out
+    from helpdesk_daemon.adapters.store.learning.curation import withdraw as take_out
 
     number, found = take_out(_writing(ctx), SystemClock(), _chosen(ids, **given), actor())
     if json_:
@@ -225,7 +225,7 @@ def withdraw(ctx: click.Context, /, ids: tuple[int, ...], json_: bool, **given: 
 def restore(ctx: click.Context, /, ids: tuple[int, ...], json_: bool, **given: Any) -> None:
     """Let withdrawn examples vote again."""
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store.curation import restore as take_back
+    from helpdesk_daemon.adapters.store.learning.curation import restore as take_back
 
     back, disputed = take_back(_writing(ctx), SystemClock(), _chosen(ids, **given), actor())
     if json_:

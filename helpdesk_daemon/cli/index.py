@@ -76,7 +76,7 @@ def bring_in_step(settings: Settings, anew: bool = False, say: Callable[[str], N
     """
     from helpdesk_daemon import log
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store.examples import Examples
+    from helpdesk_daemon.adapters.store.learning.examples import Examples
     from helpdesk_daemon.wiring.places import model_folder, open_store
     from helpdesk_daemon.wiring.voting import contents, endee_of, seed
 
@@ -128,7 +128,7 @@ def _status(settings: Settings) -> dict[str, Any]:
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.index.held import Held
     from helpdesk_daemon.adapters.store.engine import open_engine
-    from helpdesk_daemon.adapters.store.examples import Examples
+    from helpdesk_daemon.adapters.store.learning.examples import Examples
     from helpdesk_daemon.stages.classify import matrix
     from helpdesk_daemon.wiring.places import database, model_of
 

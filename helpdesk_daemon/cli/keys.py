@@ -20,7 +20,7 @@ def rotate(ctx: click.Context, json_: bool) -> None:
     """Make a new key. What older keys signed stays valid: replies to mail already sent find their tickets."""
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.keys import rotate_signing, signing_file
-    from helpdesk_daemon.adapters.store.operate import note
+    from helpdesk_daemon.adapters.store.upkeep.operate import note
     from helpdesk_daemon.ports import Audit
     from helpdesk_daemon.wiring.places import open_store
 

@@ -40,7 +40,7 @@ def carry_out(ctx: click.Context, plan: Plan, tickets: Sequence[str], *words: st
     """
     from helpdesk_daemon.adapters.clock import SystemClock
     from helpdesk_daemon.adapters.keys import load_signer
-    from helpdesk_daemon.adapters.store.decisions import Decisions
+    from helpdesk_daemon.adapters.store.mail.decisions import Decisions
     from helpdesk_daemon.ports import Question, changed
     from helpdesk_daemon.tickets.tracking import Signer, read_tracking_id
     from helpdesk_daemon.wiring.desks import desks_of, routings_of

@@ -42,8 +42,8 @@ def outbox() -> None:
 @click.pass_context
 def list_(ctx: click.Context, state: tuple[str, ...], limit: int, json_: bool) -> None:
     """Outgoing mails, newest first."""
-    from helpdesk_daemon.adapters.store.holding import breaker
-    from helpdesk_daemon.adapters.store.reading import outbox_list
+    from helpdesk_daemon.adapters.store.mail.holding import breaker
+    from helpdesk_daemon.adapters.store.views.reading import outbox_list
 
     engine = reading(ctx)
     held = breaker(engine)
@@ -75,7 +75,7 @@ def waits_for(row: Mapping[str, Any], breaker_open: bool) -> str:
 @click.pass_context
 def show(ctx: click.Context, number: int, save: Path | None, json_: bool) -> None:
     """One outgoing mail: how it stands, its header and its text."""
-    from helpdesk_daemon.adapters.store.reading import outgoing
+    from helpdesk_daemon.adapters.store.views.reading import outgoing
 
     found = outgoing(reading(ctx), number)
     if found is None:
@@ -123,7 +123,7 @@ def hold(ctx: click.Context, reason: tuple[str, ...], json_: bool) -> None:
     Incoming mail is still taken and decided.
     """
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store.holding import open_breaker
+    from helpdesk_daemon.adapters.store.mail.holding import open_breaker
 
     words = " ".join(reason) or "by hand"
     held = open_breaker(_store(ctx), SystemClock(), words, actor())
@@ -137,7 +137,7 @@ def hold(ctx: click.Context, reason: tuple[str, ...], json_: bool) -> None:
 def release(ctx: click.Context, json_: bool) -> None:
     """Let mail go on that the circuit breaker holds."""
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store.holding import release_breaker
+    from helpdesk_daemon.adapters.store.mail.holding import release_breaker
 
     released = release_breaker(_store(ctx), SystemClock(), actor())
     said = "released; held mail leaves within a minute" if released else "the breaker is not open"
@@ -155,7 +155,7 @@ def retry(ctx: click.Context, ids: tuple[int, ...], json_: bool) -> None:
     may arrive twice, and held mail may be a loop's, so those are sent by ID only.
     """
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store import holding
+    from helpdesk_daemon.adapters.store.mail import holding
 
     found = holding.retry(_store(ctx), SystemClock(), ids, actor())
     _report(ctx, ids, found, "retried", "to be sent now; a running daemon takes a minute at most", json_)
@@ -170,8 +170,8 @@ def retry(ctx: click.Context, ids: tuple[int, ...], json_: bool) -> None:
 def drop(ctx: click.Context, ids: tuple[int, ...], kind: tuple[str, ...], recipient: str, json_: bool) -> None:
     """Never send mails that have not left yet. They stay in the outbox, as dropped."""
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store.holding import Wanted
-    from helpdesk_daemon.adapters.store.holding import drop as drop_
+    from helpdesk_daemon.adapters.store.mail.holding import Wanted
+    from helpdesk_daemon.adapters.store.mail.holding import drop as drop_
 
     if not (ids or kind or recipient):
         raise click.UsageError("Name the IDs of `outbox list`, --kind or --to")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from helpdesk_daemon.adapters.reconcile import Account, Progress
-    from helpdesk_daemon.adapters.store.reconcile import Finding
+    from helpdesk_daemon.adapters.store.upkeep.reconcile import Finding
     from helpdesk_daemon.adapters.survey import ImapSurvey, MaildirSurvey
     from helpdesk_daemon.settings import MailboxTable, Settings
 
@@ -94,7 +94,7 @@ def reconcile_all(
         repair: whether lost mail is taken back.
         stage: gives for a folder's name what is told of the progress.
     """
-    from helpdesk_daemon.adapters.store.reconcile import contradictions
+    from helpdesk_daemon.adapters.store.upkeep.reconcile import contradictions
 
     report = Report()
     for table in settings.mailbox:

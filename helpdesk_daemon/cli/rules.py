@@ -237,7 +237,7 @@ def _word(value: object) -> Any:
 @click.pass_context
 def hits(ctx: click.Context, days: int, mailbox: str, json_: bool) -> None:
     """How often each rule set something, by the decisions that were made."""
-    from helpdesk_daemon.adapters.store.past import hits_since
+    from helpdesk_daemon.adapters.store.rules.past import hits_since
     from helpdesk_daemon.wiring.desks import routing_of, rules_files
 
     settings = settings_of(ctx)
@@ -262,7 +262,7 @@ def hits(ctx: click.Context, days: int, mailbox: str, json_: bool) -> None:
 @click.pass_context
 def versions(ctx: click.Context, limit: int, json_: bool) -> None:
     """The rules that were in use, latest first, and how many decisions each made."""
-    from helpdesk_daemon.adapters.store.rule_versions import versions as kept
+    from helpdesk_daemon.adapters.store.rules.rule_versions import versions as kept
 
     found = kept(current_schema(reading(ctx)), limit)
     if json_:
@@ -277,7 +277,7 @@ def versions(ctx: click.Context, limit: int, json_: bool) -> None:
 @click.pass_context
 def show(ctx: click.Context, version: str) -> None:
     """Print the rules as they were: VERSION is the beginning of a digest, as decisions record it."""
-    from helpdesk_daemon.adapters.store.rule_versions import text_of_version
+    from helpdesk_daemon.adapters.store.rules.rule_versions import text_of_version
 
     found = text_of_version(current_schema(reading(ctx)), version)
     if found is None:

@@ -75,8 +75,8 @@ def _found(settings: Settings) -> dict[str, Any]:
 
 def _look(settings: Settings, engine: Engine, path: Path) -> dict[str, Any]:
     from helpdesk_daemon.adapters.store.engine import running_since
-    from helpdesk_daemon.adapters.store.figures import figures
     from helpdesk_daemon.adapters.store.migrate import HEAD, current
+    from helpdesk_daemon.adapters.store.views.figures import figures
     from helpdesk_daemon.conditions import look_for_trouble
 
     now, running = datetime.now(UTC), running_since(settings.data_dir)

@@ -22,7 +22,7 @@ def suppressions() -> None:
 @click.pass_context
 def list_(ctx: click.Context, released: bool, limit: int, json_: bool) -> None:
     """Addresses that are not acknowledged, newest first."""
-    from helpdesk_daemon.adapters.store.reading import suppression_list
+    from helpdesk_daemon.adapters.store.views.reading import suppression_list
 
     rows = suppression_list(reading(ctx), released, limit)
     columns = COLUMNS if released else {key: name for key, name in COLUMNS.items() if key != "released_at"}
@@ -35,7 +35,7 @@ def list_(ctx: click.Context, released: bool, limit: int, json_: bool) -> None:
 def release(ctx: click.Context, emails: tuple[str, ...]) -> None:
     """Acknowledge addresses again."""
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store.operate import release_suppressions
+    from helpdesk_daemon.adapters.store.upkeep.operate import release_suppressions
     from helpdesk_daemon.wiring.places import open_store
 
     found = release_suppressions(open_store(settings_of(ctx)), SystemClock(), emails)

@@ -41,7 +41,7 @@ def list_(
     missed: bool, json_: bool,
 ) -> None:  # fmt: skip
     """The newest tickets."""
-    from helpdesk_daemon.adapters.store.reading import ticket_list
+    from helpdesk_daemon.adapters.store.views.reading import ticket_list
 
     rows = ticket_list(reading(ctx), limit, state or "", department, search, review, mailbox, missed)
     if json_:
@@ -58,7 +58,7 @@ def list_(
 @click.pass_context
 def show(ctx: click.Context, ticket_id: str, save: Path | None, json_: bool) -> None:
     """One ticket: what came, why it went where it went, what left."""
-    from helpdesk_daemon.adapters.store import reading as store
+    from helpdesk_daemon.adapters.store.views import reading as store
     from helpdesk_daemon.tickets.tracking import read_tracking_id
 
     engine = reading(ctx)

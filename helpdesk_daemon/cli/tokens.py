@@ -25,7 +25,7 @@ def tokens() -> None:
 def create(ctx: click.Context, name: str, scopes: tuple[str, ...], json_: bool) -> None:
     """Make a token for a program; it is shown once."""
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store.tokens import create as make
+    from helpdesk_daemon.adapters.store.access.tokens import create as make
     from helpdesk_daemon.wiring.places import open_store
 
     chosen = [scope for scope in SCOPES if scope in scopes]
@@ -43,7 +43,7 @@ def create(ctx: click.Context, name: str, scopes: tuple[str, ...], json_: bool) 
 @click.pass_context
 def list_(ctx: click.Context, revoked: bool, json_: bool) -> None:
     """Tokens that are in use."""
-    from helpdesk_daemon.adapters.store.tokens import token_list
+    from helpdesk_daemon.adapters.store.access.tokens import token_list
 
     rows = token_list(reading(ctx), revoked)
     columns = COLUMNS if revoked else {key: name for key, name in COLUMNS.items() if key != "revoked_at"}
@@ -58,7 +58,7 @@ def list_(ctx: click.Context, revoked: bool, json_: bool) -> None:
 def revoke(ctx: click.Context, number: int) -> None:
     """End a token, by its number in `tokens list`."""
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store.tokens import revoke as end
+    from helpdesk_daemon.adapters.store.access.tokens import revoke as end
     from helpdesk_daemon.wiring.places import open_store
 
     if not end(open_store(settings_of(ctx)), SystemClock(), number, operator()):

@@ -11,7 +11,7 @@ from helpdesk_daemon.cli.common import as_json, current_schema, print_json, prin
 from helpdesk_daemon.cli.moving import operator
 
 if TYPE_CHECKING:
-    from helpdesk_daemon.adapters.store.users import Users
+    from helpdesk_daemon.adapters.store.access.users import Users
 
 ROLES = ("viewer", "agent", "admin")
 COLUMNS = {"email": "Address", "role": "Role", "created_at": "Since", "created_by": "Actor", "seen_at": "Seen"}
@@ -26,7 +26,7 @@ def users() -> None:
 
 def _accounts(ctx: click.Context) -> Users:
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store.users import Users
+    from helpdesk_daemon.adapters.store.access.users import Users
     from helpdesk_daemon.wiring.places import open_store
 
     return Users(open_store(settings_of(ctx)), SystemClock())
@@ -55,7 +55,7 @@ def add(ctx: click.Context, email: str, role: str, password_stdin: bool) -> None
 def list_(ctx: click.Context, json_: bool) -> None:
     """All accounts, and when each was last seen in the console while signed in."""
     from helpdesk_daemon.adapters.clock import SystemClock
-    from helpdesk_daemon.adapters.store.users import Users
+    from helpdesk_daemon.adapters.store.access.users import Users
 
     rows = Users(current_schema(reading(ctx)), SystemClock()).users()
     empty = "No accounts. `helpdesk-daemon users add ADDRESS --role admin` makes one."

@@ -28,9 +28,9 @@ DAYS = 30  # of mail that rules are tried on
 
 def console_of(settings: Settings, engine: Engine, looking: Engine, clock: Clock) -> Console:
     """Doors to the database and to the rules, for people with an account."""
-    from helpdesk_daemon.adapters.store.console import ConsoleMail, ConsoleMailWrites, ConsoleTickets
-    from helpdesk_daemon.adapters.store.users import Sessions, Users
-    from helpdesk_daemon.adapters.store.waiting import waiting
+    from helpdesk_daemon.adapters.store.access.console import ConsoleMail, ConsoleMailWrites, ConsoleTickets
+    from helpdesk_daemon.adapters.store.access.users import Sessions, Users
+    from helpdesk_daemon.adapters.store.views.waiting import waiting
     from helpdesk_daemon.lanes import Lane
     from helpdesk_daemon.web.console import Console
 
@@ -50,14 +50,14 @@ class ExampleRoom:
 
     def listed(self, wanted: ExampleFilter, before: int, limit: int) -> list[Row]:
         """See `ExampleDesk.listed`."""
-        from helpdesk_daemon.adapters.store.curation import Chosen, listed
+        from helpdesk_daemon.adapters.store.learning.curation import Chosen, listed
 
         chosen = Chosen(source=wanted.source, person=wanted.person, category=wanted.category)
         return [*listed(self._looking, chosen, wanted.state, limit, before)]
 
     def counted(self) -> Row:
         """See `ExampleDesk.counted`."""
-        from helpdesk_daemon.adapters.store.curation import counted
+        from helpdesk_daemon.adapters.store.learning.curation import counted
 
         return counted(self._looking)
 
@@ -65,7 +65,7 @@ class ExampleRoom:
         """See `ExampleDesk.add`."""
         from helpdesk_daemon.adapters.store import audit
         from helpdesk_daemon.adapters.store.engine import transaction
-        from helpdesk_daemon.adapters.store.labels import learn
+        from helpdesk_daemon.adapters.store.mail.labels import learn
 
         text = judged_text(subject, body)
         if not text:
@@ -83,13 +83,13 @@ class ExampleRoom:
 
     def withdraw(self, numbers: Sequence[int], actor: str) -> int:
         """See `ExampleDesk.withdraw`."""
-        from helpdesk_daemon.adapters.store.curation import Chosen, withdraw
+        from helpdesk_daemon.adapters.store.learning.curation import Chosen, withdraw
 
         return len(withdraw(self._engine, self._clock, Chosen(tuple(numbers)), actor)[1]) if numbers else 0
 
     def restore(self, numbers: Sequence[int], actor: str) -> int:
         """See `ExampleDesk.restore`."""
-        from helpdesk_daemon.adapters.store.curation import Chosen, restore
+        from helpdesk_daemon.adapters.store.learning.curation import Chosen, restore
 
         return len(restore(self._engine, self._clock, Chosen(tuple(numbers)), actor)[0]) if numbers else 0
 
@@ -171,7 +171,7 @@ class RulesRoom:
     def save(self, file: RulesText, text: str, version: str, actor: str) -> None:
         """See `RulesDesk.save`."""
         from helpdesk_daemon.adapters.rules.edit import save
-        from helpdesk_daemon.adapters.store.operate import note
+        from helpdesk_daemon.adapters.store.upkeep.operate import note
 
         found = self.parsed(file, text)
         if not file.editable:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def orders_of(engine: Engine, clock: Clock, desks: Callable[[], Desks]) -> Orders:
     """What people order about one ticket, planned as the commands plan it, each in one transaction."""
-    from helpdesk_daemon.adapters.store.decisions import Decisions
+    from helpdesk_daemon.adapters.store.mail.decisions import Decisions
     from helpdesk_daemon.ports import Known, Outcome, Question
     from helpdesk_daemon.stages import orders
 
@@ -59,9 +59,9 @@ def web_of(
         ConfigError: its address cannot be listened at.
     """
     from helpdesk_daemon.adapters.keys import load_digest_key
-    from helpdesk_daemon.adapters.store.dashboard import Dashboard
-    from helpdesk_daemon.adapters.store.web import WebWrites
-    from helpdesk_daemon.adapters.store.web_reading import WebReads
+    from helpdesk_daemon.adapters.store.access.web import WebWrites
+    from helpdesk_daemon.adapters.store.views.dashboard import Dashboard
+    from helpdesk_daemon.adapters.store.views.web_reading import WebReads
     from helpdesk_daemon.lanes import Lane
     from helpdesk_daemon.web.gate import Gate
     from helpdesk_daemon.web.live import Live

@@ -9,8 +9,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from helpdesk_daemon.adapters.rules.file import errors_of, load_routing, located, parse_routing
-from helpdesk_daemon.adapters.store.past import decided_since
-from helpdesk_daemon.adapters.store.rule_versions import last_used
+from helpdesk_daemon.adapters.store.rules.past import decided_since
+from helpdesk_daemon.adapters.store.rules.rule_versions import last_used
 from helpdesk_daemon.errors import ConfigError
 from helpdesk_daemon.settings import Settings
 from helpdesk_daemon.triage.rehearsal.findings import Finding

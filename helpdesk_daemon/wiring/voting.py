@@ -15,7 +15,7 @@ from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.model import starter_vectors
 from helpdesk_daemon.adapters.store.engine import open_engine
-from helpdesk_daemon.adapters.store.examples import Examples
+from helpdesk_daemon.adapters.store.learning.examples import Examples
 from helpdesk_daemon.ports import Clock, Example, VectorIndex
 from helpdesk_daemon.settings import Settings
 from helpdesk_daemon.tickets.tracking import Signer
@@ -104,7 +104,7 @@ def endee_of(settings: Settings, engine: Engine, clock: Clock) -> GuardedIndex:
     from helpdesk_daemon.adapters.index.endee import Endee
     from helpdesk_daemon.adapters.index.guarded import GuardedIndex
     from helpdesk_daemon.adapters.index.sync import IndexSync
-    from helpdesk_daemon.adapters.store.index_ledger import IndexLedger
+    from helpdesk_daemon.adapters.store.learning.index_ledger import IndexLedger
 
     table, server = settings.index, endee_server(settings)
     patient = replace(server, read_seconds=max(table.timeout, SYNC_SECONDS))

@@ -13,7 +13,7 @@ import pexpect
 import pytest
 
 from helpdesk_daemon.adapters.store.engine import StageLock
-from helpdesk_daemon.adapters.store.incidents import Incidents
+from helpdesk_daemon.adapters.store.telling.incidents import Incidents
 from helpdesk_daemon.ports import Incident
 from tests.acceptance.command import at_terminal, document, out, run
 from tests.contract.rows import FOLDER, Database, ignored

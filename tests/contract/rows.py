@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from helpdesk_daemon.adapters.store.arrivals import Arrivals
-from helpdesk_daemon.adapters.store.decisions import Decisions
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
-from helpdesk_daemon.adapters.store.examples import Examples
+from helpdesk_daemon.adapters.store.learning.examples import Examples
+from helpdesk_daemon.adapters.store.mail.arrivals import Arrivals
+from helpdesk_daemon.adapters.store.mail.decisions import Decisions
+from helpdesk_daemon.adapters.store.mail.outbox import Outbox
 from helpdesk_daemon.adapters.store.migrate import migrate
-from helpdesk_daemon.adapters.store.outbox import Outbox
 from helpdesk_daemon.outgoing.limits import Bucket
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.ports import Audit, Cursor, Fetched, Outcome, Stored

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from helpdesk_daemon.adapters.store.accuracy import accuracy_of
+from helpdesk_daemon.adapters.store.observing.accuracy import accuracy_of
 from helpdesk_daemon.ports import Audit, Change, Outcome, Sighting
 from helpdesk_daemon.tickets.ticket import State
 from tests.contract.rows import Database, decision, ticket_id

@@ -17,8 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.adapters.store.migrate import SCRIPTS, migrate
-from helpdesk_daemon.adapters.store.reading import audit_end, audit_tail
 from helpdesk_daemon.adapters.store.schema.columns import iso
+from helpdesk_daemon.adapters.store.views.reading import audit_end, audit_tail
 from helpdesk_daemon.errors import StoreError
 from helpdesk_daemon.ports import Audit
 from tests.contract.rows import CUSTOMER, START, Database

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Select, text
 from sqlalchemy.dialects import sqlite
 
-from helpdesk_daemon.adapters.store.console import (
+from helpdesk_daemon.adapters.store.access.console import (
     ConsoleMail,
     ConsoleMailWrites,
     ConsoleTickets,
@@ -17,8 +17,8 @@ from helpdesk_daemon.adapters.store.console import (
     page_of_outbox,
 )
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
-from helpdesk_daemon.adapters.store.waiting import STUCK, WAITING, waiting
-from helpdesk_daemon.adapters.store.web_reading import WebReads, page_of_tickets
+from helpdesk_daemon.adapters.store.views.waiting import STUCK, WAITING, waiting
+from helpdesk_daemon.adapters.store.views.web_reading import WebReads, page_of_tickets
 from helpdesk_daemon.ports.web import Place, TicketFilter
 from tests.contract.rows import START, Database, ticket, ticket_id
 

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import event, text
 
-from helpdesk_daemon.adapters.store import erase
-from helpdesk_daemon.adapters.store.dashboard import Dashboard
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
+from helpdesk_daemon.adapters.store.upkeep import erase
+from helpdesk_daemon.adapters.store.views.dashboard import Dashboard
 from helpdesk_daemon.ports.dashboard import SOON, Group, Picture
 from tests.contract.rows import CUSTOMER, START, Database, ticket
 from tests.harness.crowd import fill

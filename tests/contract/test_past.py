@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from helpdesk_daemon.adapters.rules.file import parse_routing
-from helpdesk_daemon.adapters.store.erase import find, remove
-from helpdesk_daemon.adapters.store.past import decided_since, hits_since
-from helpdesk_daemon.adapters.store.rule_versions import keep_rules, last_used, text_of_version, versions
+from helpdesk_daemon.adapters.store.rules.past import decided_since, hits_since
+from helpdesk_daemon.adapters.store.rules.rule_versions import keep_rules, last_used, text_of_version, versions
+from helpdesk_daemon.adapters.store.upkeep.erase import find, remove
 from helpdesk_daemon.mail.parse import parse
 from helpdesk_daemon.ports import Fetched, Stored
 from helpdesk_daemon.triage.decide import Basis

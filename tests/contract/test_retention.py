@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 
 from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.store import audit
-from helpdesk_daemon.adapters.store.arrivals import pack, unpack
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
-from helpdesk_daemon.adapters.store.retention import Retention
+from helpdesk_daemon.adapters.store.mail.arrivals import pack, unpack
+from helpdesk_daemon.adapters.store.upkeep.retention import Retention
 from helpdesk_daemon.app import running
 from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.errors import ConfigError, StoreError

@@ -22,12 +22,13 @@ from alembic.config import Config
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from helpdesk_daemon.adapters.store import audit, bounded
-from helpdesk_daemon.adapters.store.copies import CopiesToFile
+from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store.engine import StageLock, open_engine, transaction
-from helpdesk_daemon.adapters.store.incidents import Incidents
+from helpdesk_daemon.adapters.store.mail import bounded
+from helpdesk_daemon.adapters.store.mail.copies import CopiesToFile
 from helpdesk_daemon.adapters.store.migrate import HEAD, SCRIPTS, current, migrate
 from helpdesk_daemon.adapters.store.schema import metadata
+from helpdesk_daemon.adapters.store.telling.incidents import Incidents
 from helpdesk_daemon.errors import AlreadyRunning, StoreError, TransientError
 from helpdesk_daemon.outgoing.limits import Bucket
 from helpdesk_daemon.outgoing.message import Kind

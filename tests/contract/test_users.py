@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from helpdesk_daemon.adapters import passwords
-from helpdesk_daemon.adapters.store import erase
+from helpdesk_daemon.adapters.store.access.users import Sessions, Users
 from helpdesk_daemon.adapters.store.engine import open_engine
-from helpdesk_daemon.adapters.store.users import Sessions, Users
+from helpdesk_daemon.adapters.store.upkeep import erase
 from helpdesk_daemon.errors import Refused
 from helpdesk_daemon.ports.people import IDLE, LONGEST, User
 from tests.contract.rows import Database

@@ -12,10 +12,10 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
 
-from helpdesk_daemon.adapters.store.copies import CopiesToFile
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
+from helpdesk_daemon.adapters.store.mail.copies import CopiesToFile
+from helpdesk_daemon.adapters.store.mail.outbox import Outbox
 from helpdesk_daemon.adapters.store.migrate import SCRIPTS, migrate
-from helpdesk_daemon.adapters.store.outbox import Outbox
 from helpdesk_daemon.outgoing.message import Kind
 from helpdesk_daemon.ports import Audit, Sent
 from tests.contract.rows import CUSTOMER, START, Database, outgoing

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.dialects import sqlite
 
+from helpdesk_daemon.adapters.store.access.web import LINK_LIVES, REMEMBERED, WebWrites
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
-from helpdesk_daemon.adapters.store.web import LINK_LIVES, REMEMBERED, WebWrites
-from helpdesk_daemon.adapters.store.web_reading import WebReads, page_of_tickets
+from helpdesk_daemon.adapters.store.views.web_reading import WebReads, page_of_tickets
 from helpdesk_daemon.outgoing.limits import Rate
 from helpdesk_daemon.outgoing.message import Kind, Outgoing
 from helpdesk_daemon.ports.web import Place, TicketFilter, Typed

@@ -13,7 +13,7 @@ from helpdesk_daemon.adapters.index.endee import Endee, Server
 from helpdesk_daemon.adapters.index.guarded import GuardedIndex
 from helpdesk_daemon.adapters.index.sync import IndexSync
 from helpdesk_daemon.adapters.store.engine import open_engine
-from helpdesk_daemon.adapters.store.index_ledger import IndexLedger
+from helpdesk_daemon.adapters.store.learning.index_ledger import IndexLedger
 from helpdesk_daemon.adapters.store.migrate import migrate
 from helpdesk_daemon.ports import Example
 from helpdesk_daemon.triage.vote import Vectors

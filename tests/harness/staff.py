@@ -7,7 +7,7 @@ import re
 import httpx2
 
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.store.users import Users
+from helpdesk_daemon.adapters.store.access.users import Users
 from tests.harness.web import Site
 
 PASSWORD = "a long enough password"

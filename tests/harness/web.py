@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.keys import load_signer
-from helpdesk_daemon.adapters.store import tokens
+from helpdesk_daemon.adapters.store.access import tokens
 from helpdesk_daemon.app import App, running
 from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.ports import Clock

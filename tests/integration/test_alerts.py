@@ -10,7 +10,7 @@ from pathlib import Path
 
 from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.store.engine import open_engine
-from helpdesk_daemon.adapters.store.holding import release_breaker
+from helpdesk_daemon.adapters.store.mail.holding import release_breaker
 from helpdesk_daemon.app import App, running
 from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.errors import HelpdeskError

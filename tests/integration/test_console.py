@@ -10,7 +10,7 @@ import pytest
 
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.maildir import deliver
-from helpdesk_daemon.adapters.store import holding
+from helpdesk_daemon.adapters.store.mail import holding
 from tests.harness.sink import Sink
 from tests.harness.staff import act, signed_in
 from tests.harness.web import FORM, Site, play

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from helpdesk_daemon.adapters.store.copies import CopiesToFile
-from helpdesk_daemon.adapters.store.outbox import Outbox
+from helpdesk_daemon.adapters.store.mail.copies import CopiesToFile
+from helpdesk_daemon.adapters.store.mail.outbox import Outbox
 from helpdesk_daemon.errors import PermanentError, SignInError
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.outgoing.message import Kind

@@ -17,8 +17,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.store.dashboard import Dashboard
-from helpdesk_daemon.adapters.store.users import Users
+from helpdesk_daemon.adapters.store.access.users import Users
+from helpdesk_daemon.adapters.store.views.dashboard import Dashboard
 from helpdesk_daemon.ports.dashboard import Picture
 from helpdesk_daemon.web import live
 from tests.harness.crowd import fill

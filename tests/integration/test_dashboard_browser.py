@@ -12,7 +12,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, async_playwright, expect
 
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.store.users import Users
+from helpdesk_daemon.adapters.store.access.users import Users
 from helpdesk_daemon.web import live
 from tests.harness.crowd import fill
 from tests.harness.sink import Sink

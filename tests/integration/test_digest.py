@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from helpdesk_daemon.adapters.keys import load_signer
-from helpdesk_daemon.adapters.store.digests import Digests
-from helpdesk_daemon.adapters.store.incidents import Incidents
+from helpdesk_daemon.adapters.store.telling.digests import Digests
+from helpdesk_daemon.adapters.store.telling.incidents import Incidents
 from helpdesk_daemon.app import running
 from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.errors import ConfigError, StoreError

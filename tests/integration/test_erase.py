@@ -17,7 +17,7 @@ from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store import engine as engine_module
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
-from helpdesk_daemon.adapters.store.examples import Examples
+from helpdesk_daemon.adapters.store.learning.examples import Examples
 from helpdesk_daemon.cli.main import cli
 from helpdesk_daemon.mail.mention import Mention
 from tests.harness.endee import EndeeServer

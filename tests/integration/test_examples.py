@@ -17,10 +17,10 @@ from click.testing import CliRunner
 
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.import_examples import STEP, Import, check_categories, run_import
-from helpdesk_daemon.adapters.store import curation
-from helpdesk_daemon.adapters.store.curation import Chosen
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
-from helpdesk_daemon.adapters.store.labels import learn
+from helpdesk_daemon.adapters.store.learning import curation
+from helpdesk_daemon.adapters.store.learning.curation import Chosen
+from helpdesk_daemon.adapters.store.mail.labels import learn
 from helpdesk_daemon.adapters.store.schema.log import audit_log
 from helpdesk_daemon.adapters.tickets_csv import Tickets
 from helpdesk_daemon.cli.main import cli

@@ -12,7 +12,7 @@ import pytest
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.rules.file import load_routing
 from helpdesk_daemon.adapters.store.engine import open_engine
-from helpdesk_daemon.adapters.store.holding import release_breaker
+from helpdesk_daemon.adapters.store.mail.holding import release_breaker
 from helpdesk_daemon.tickets.tracking import read_tracking_id
 from tests.harness.dovecot import Dovecot
 from tests.harness.mails import mail

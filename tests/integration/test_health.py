@@ -20,9 +20,9 @@ from helpdesk_daemon import metrics
 from helpdesk_daemon.adapters.health import AT_ONCE, Health
 from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.store.engine import open_engine
-from helpdesk_daemon.adapters.store.gauges import GAUGES, measured
-from helpdesk_daemon.adapters.store.incidents import Incidents
 from helpdesk_daemon.adapters.store.schema.columns import iso
+from helpdesk_daemon.adapters.store.telling.incidents import Incidents
+from helpdesk_daemon.adapters.store.views.gauges import GAUGES, measured
 from helpdesk_daemon.adapters.systemd import notifier, watchdog_seconds
 from helpdesk_daemon.app import running
 from helpdesk_daemon.assembly import Parts

@@ -14,7 +14,7 @@ from helpdesk_daemon.adapters.index.exact import ExactIndex
 from helpdesk_daemon.adapters.model.judge_file import load_judge
 from helpdesk_daemon.adapters.model.refit import Refitter
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
-from helpdesk_daemon.adapters.store.examples import Examples
+from helpdesk_daemon.adapters.store.learning.examples import Examples
 from helpdesk_daemon.adapters.store.migrate import migrate
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.stages.classify import Classifier

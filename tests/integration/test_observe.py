@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from sqlalchemy import event
 
-from helpdesk_daemon.adapters.store.accuracy import accuracy_of, crowd_tickets_of, crowds_of
-from helpdesk_daemon.adapters.store.erase import find, remove
-from helpdesk_daemon.adapters.store.retention import Retention
-from helpdesk_daemon.adapters.store.watching import KEPT, Watching
+from helpdesk_daemon.adapters.store.observing.accuracy import accuracy_of, crowd_tickets_of, crowds_of
+from helpdesk_daemon.adapters.store.observing.watching import KEPT, Watching
+from helpdesk_daemon.adapters.store.upkeep.erase import find, remove
+from helpdesk_daemon.adapters.store.upkeep.retention import Retention
 from helpdesk_daemon.conditions import look_for_trouble
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.ports import Outcome, Sighting

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.store.engine import transaction
-from helpdesk_daemon.adapters.store.outbox import outbox_row
+from helpdesk_daemon.adapters.store.mail.outbox import outbox_row
 from helpdesk_daemon.adapters.store.schema.mail import outbox
 from helpdesk_daemon.app import App
 from helpdesk_daemon.cli.main import cli

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from helpdesk_daemon.adapters.keys import load_signer
-from helpdesk_daemon.adapters.store.incidents import Incidents
-from helpdesk_daemon.adapters.store.reports import Reports
+from helpdesk_daemon.adapters.store.telling.incidents import Incidents
+from helpdesk_daemon.adapters.store.telling.reports import Reports
 from helpdesk_daemon.lanes import Lane
 from helpdesk_daemon.ports import Incident
 from helpdesk_daemon.settings import load_settings

@@ -12,7 +12,7 @@ import pytest
 from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.rules.file import load_routing
 from helpdesk_daemon.adapters.store.engine import open_engine
-from helpdesk_daemon.adapters.store.past import decided_since
+from helpdesk_daemon.adapters.store.rules.past import decided_since
 from helpdesk_daemon.app import App, running
 from helpdesk_daemon.assembly import Parts
 from helpdesk_daemon.errors import ConfigError

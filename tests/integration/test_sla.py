@@ -16,10 +16,10 @@ from sqlalchemy import event
 from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.maildir import deliver
 from helpdesk_daemon.adapters.rules.file import load_routing
-from helpdesk_daemon.adapters.store.erase import find, remove
-from helpdesk_daemon.adapters.store.reading import ticket as find_ticket
-from helpdesk_daemon.adapters.store.reading import ticket_list
-from helpdesk_daemon.adapters.store.sla import Sla as SlaOnDatabase
+from helpdesk_daemon.adapters.store.telling.sla import Sla as SlaOnDatabase
+from helpdesk_daemon.adapters.store.upkeep.erase import find, remove
+from helpdesk_daemon.adapters.store.views.reading import ticket as find_ticket
+from helpdesk_daemon.adapters.store.views.reading import ticket_list
 from helpdesk_daemon.adapters.templates import Templates
 from helpdesk_daemon.app import running
 from helpdesk_daemon.assembly import Parts

@@ -11,7 +11,7 @@ import numpy as np
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.model import starter_vectors
 from helpdesk_daemon.adapters.model.embedder import MODEL_NAME, OpenVinoEmbedder
-from helpdesk_daemon.adapters.store.examples import Examples
+from helpdesk_daemon.adapters.store.learning.examples import Examples
 from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.wiring.places import open_store, prepared_model
 from helpdesk_daemon.wiring.voting import keep_starter_vectors, seed, starter_rows

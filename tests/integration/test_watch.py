@@ -16,11 +16,11 @@ from sqlalchemy import event
 
 from helpdesk_daemon.adapters.keys import load_signer
 from helpdesk_daemon.adapters.smtp.transport import Relay, SmtpTransport
-from helpdesk_daemon.adapters.store.holding import release_breaker
-from helpdesk_daemon.adapters.store.incidents import Incidents
-from helpdesk_daemon.adapters.store.index_ledger import IndexLedger
-from helpdesk_daemon.adapters.store.operate import retry_quarantined
+from helpdesk_daemon.adapters.store.learning.index_ledger import IndexLedger
+from helpdesk_daemon.adapters.store.mail.holding import release_breaker
 from helpdesk_daemon.adapters.store.schema.columns import iso
+from helpdesk_daemon.adapters.store.telling.incidents import Incidents
+from helpdesk_daemon.adapters.store.upkeep.operate import retry_quarantined
 from helpdesk_daemon.adapters.webhook import HttpWebhook, signature
 from helpdesk_daemon.conditions import CONDITIONS, Condition, Look, look_for_trouble
 from helpdesk_daemon.errors import SignInError, TransientError, Unreachable

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from helpdesk_daemon.adapters.clock import SystemClock
-from helpdesk_daemon.adapters.store import tokens
+from helpdesk_daemon.adapters.store.access import tokens
 from tests.harness.sink import Sink
 from tests.harness.web import JOHN, WEB, Site, play
 from tests.harness.world import rows

@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from helpdesk_daemon.adapters.store import tokens
+from helpdesk_daemon.adapters.store.access import tokens
 from helpdesk_daemon.settings import load_settings
 from helpdesk_daemon.web import services
 from tests.contract.rows import Database

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from helpdesk_daemon import metrics
-from helpdesk_daemon.adapters.store.gauges import GAUGES
+from helpdesk_daemon.adapters.store.views.gauges import GAUGES
 from helpdesk_daemon.cli.main import COMMANDS, EXIT_CONFIG
 from helpdesk_daemon.settings import Settings
 from helpdesk_daemon.stages.pulse import BEAT

@@ -1,6 +1,6 @@
 """Makes an Endee index hold what we hold, and proves it: the differences are sent, counts compared, recall measured.
 
-Runs off the path of mail. A kill at any line costs the batch in hand; see `store/index_ledger.py`.
+Runs off the path of mail. A kill at any line costs the batch in hand; see `store/learning/index_ledger.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from helpdesk_daemon.adapters.index.endee import Endee
 from helpdesk_daemon.adapters.index.endee_wire import Described
 from helpdesk_daemon.adapters.index.held import PROBES, SAMPLE, TIE, Drifted, Held, measured
-from helpdesk_daemon.adapters.store.index_ledger import IndexLedger, Target
+from helpdesk_daemon.adapters.store.learning.index_ledger import IndexLedger, Target
 from helpdesk_daemon.errors import ConfigError, PermanentError, TransientError
 from helpdesk_daemon.log import get
 from helpdesk_daemon.triage.vote import AT_ONCE

@@ -17,7 +17,7 @@ import helpdesk_daemon
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.model.judge_file import load_judge, save_judge
 from helpdesk_daemon.adapters.store.engine import open_engine
-from helpdesk_daemon.adapters.store.examples import Examples
+from helpdesk_daemon.adapters.store.learning.examples import Examples
 from helpdesk_daemon.log import get
 from helpdesk_daemon.triage.judge import Judge, can_fit, measure_in
 from helpdesk_daemon.triage.vote import trust_in

@@ -1,1 +1,1 @@
-"""The database: schema, migrations, and one small store for each stage."""
+"""The database: schema, migrations, and small stores by subject; which may import which, `lint-imports` checks."""

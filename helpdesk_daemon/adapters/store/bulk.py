@@ -1,4 +1,4 @@
-"""Insert many rows of one table at a fraction of the usual cost.
+"""Many values at once: in lists that one statement may hold, and in rows at a fraction of the usual cost.
 
 SQLAlchemy prepares the values of an `executemany` row by row, which was a fifth of all Python time of a busy daemon.
 The statement and the types' processors are still its own; only the walk over the rows is ours.
@@ -6,13 +6,21 @@ The statement and the types' processors are still its own; only the walk over th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Dialect, Table, insert
 
 Row = Mapping[str, Any]
+T = TypeVar("T")
+CHUNK = 500  # values in one IN (...) list
+
+
+def chunks(values: Iterable[T]) -> Iterator[list[T]]:
+    """Different values in lists that are short enough for one IN (...)."""
+    unique = list(dict.fromkeys(values))
+    return (unique[start : start + CHUNK] for start in range(0, len(unique), CHUNK))
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:

@@ -1,0 +1,1 @@
+"""Labelled examples, and what a vector database was given of them."""

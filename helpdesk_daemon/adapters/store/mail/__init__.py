@@ -1,0 +1,1 @@
+"""Mail on its way: kept, decided, sent, filed; and the facts that are noted with a decision."""

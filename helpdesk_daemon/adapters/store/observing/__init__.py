@@ -1,0 +1,1 @@
+"""What the daemon knows of its own decisions, and what people should be told of them."""

@@ -1,0 +1,1 @@
+"""Rules that were in use, and decided mails as rules read them."""

@@ -1,0 +1,1 @@
+"""What people are told and when: reminders, alerts, digests, reports; and what they are told of."""

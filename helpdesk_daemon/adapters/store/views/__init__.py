@@ -1,0 +1,1 @@
+"""What commands, pages and scrapes read; nothing here writes."""
