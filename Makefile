@@ -10,11 +10,12 @@ export PYTHONDONTWRITEBYTECODE =
 
 setup: .venv/.ready
 
+# No bytecode ahead of use: compiling all of torch takes half a minute, and little of it is ever run.
 .venv/.ready: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 $(TORCH_PIP_ARGS)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip install --no-compile --quiet --disable-pip-version-check torch==2.13.0 $(TORCH_PIP_ARGS)
+	$(BIN)/pip install --no-compile --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --no-compile --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/helpdesk-daemon model export --prepared
 	touch $@
 
