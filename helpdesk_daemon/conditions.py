@@ -279,7 +279,8 @@ CONDITIONS: tuple[Condition, ...] = (
     ),
     Condition(
         "mail.unlike", "", lambda look, limit: alarms.unlike(look.connection), "Mail like no example",
-        "More mail than before is like no example, whatever it is about; it goes to triage. The latest: {tickets}.",
+        "More mail than before is like no example, whatever it is about; most of it goes to triage. The latest:"
+        " {tickets}.",
         "Look at these. If they belong to a category, correct some, which is learnt at once; else add one to"
         " routing.toml.",
     ),

@@ -77,10 +77,15 @@ def meet(plots: list[Plot], work: Callable[[SmtpTransport], Awaitable[None]], eh
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-async def taken(server: Server) -> None:
-    """Take one mail, all commands before any answer."""
+async def begun(server: Server) -> None:
+    """Let one mail be begun: all commands before any answer."""
     assert await server.hear(3) == ENVELOPE
     server.say("250 ok", "250 ok", "354 go on")
+
+
+async def taken(server: Server) -> None:
+    """Take one mail."""
+    await begun(server)
     await server.content()
     server.say("250 kept")
 
@@ -218,8 +223,7 @@ def test_a_server_that_stops_taking_is_left_in_time(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(dialogue, "BLOCK_TIMEOUT", 0.3)
 
     async def plot(server: Server) -> None:
-        await server.hear(3)
-        server.say("250 ok", "250 ok", "354 go on")
+        await begun(server)
         await asyncio.sleep(1)
 
     async def work(transport: SmtpTransport) -> None:
@@ -236,8 +240,7 @@ def test_a_server_that_is_slow_but_takes_all_is_waited_for(monkeypatch: pytest.M
     came: list[int] = []
 
     async def plot(server: Server) -> None:
-        await server.hear(3)
-        server.say("250 ok", "250 ok", "354 go on")
+        await begun(server)
         rest = len(large) + 3
         while rest > 0:
             rest -= len(await server.reader.read(2**20))
@@ -257,8 +260,7 @@ def test_silence_after_the_dot_is_ambiguous(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(dialogue, "FINAL_DOT_TIMEOUT", 0.2)
 
     async def plot(server: Server) -> None:
-        await server.hear(3)
-        server.say("250 ok", "250 ok", "354 go on")
+        await begun(server)
         await server.content()
         await asyncio.sleep(0.5)
 

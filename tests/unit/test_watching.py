@@ -78,7 +78,7 @@ def test_a_quiet_stream_raises_nothing(rule: chart.Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", [chart.CALIBRATION, chart.DEPARTMENT])
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(5))
 def test_worse_decisions_alarm_soon_and_good_ones_end_it(rule: chart.Rule, seed: int) -> None:
     quiet = _run(rule, _verdicts(seed, 400))[-1]
     worse = _run(rule, _verdicts(seed + 100, 150, odds=8.0), quiet)

@@ -1,9 +1,10 @@
 """Whether more mail than usual is like no example, however little it has in common.
 
-A crowd is about one thing. What comes with a new product or in a new language may be about many, and each such mail
-goes to triage without anybody being told why there are so many. So each mail is ranked among those before it by how
+A crowd is about one thing. What comes with a new product or in a new language may be about many, and most such mail
+goes to triage without anybody being told why there is so much. So each mail is ranked among those before it by how
 like it is to the examples, and the lowest `SHARE` are *unlike*. While nothing changes, that is a matter of chance
-whatever mail is like (sequential ranks; Reynolds 1975, Annals of Statistics 3), and a control chart can be kept of it.
+whatever mail is like, and a control chart can be kept of it (sequential ranks; Bhattacharya and Frierson 1981, Annals
+of Statistics 9).
 """
 
 from __future__ import annotations
