@@ -866,6 +866,19 @@ def test_a_migrated_file_has_the_schema_the_program_knows(db: Database) -> None:
         assert compare_metadata(context, metadata) == []
 
 
+def test_the_new_files_of_these_suites_are_what_the_migrations_make(db: Database, tmp_path: Path) -> None:
+    again, stepwise, config = Database(tmp_path / "again.db"), open_engine(tmp_path / "stepwise.db"), Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    with transaction(stepwise) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, HEAD)
+        query = "select type, name, tbl_name, sql from sqlite_master order by type, name"
+        made = [dict(row) for row in connection.execute(text(query)).mappings()]
+    assert db.rows(query) == again.rows(query) == made
+    again.engine.dispose()
+    stepwise.dispose()
+
+
 def test_polls_noted_by_an_older_version_move_to_the_mailboxes(tmp_path: Path) -> None:
     engine = open_engine(tmp_path / "old.db")
     config = Config()

@@ -14,12 +14,14 @@ from click.testing import CliRunner, Result
 
 from helpdesk_daemon.adapters.clock import SystemClock
 from helpdesk_daemon.adapters.maildir import deliver
+from helpdesk_daemon.adapters.model import starter_vectors
 from helpdesk_daemon.adapters.store import audit
 from helpdesk_daemon.adapters.store import engine as engine_module
 from helpdesk_daemon.adapters.store.engine import open_engine, transaction
 from helpdesk_daemon.adapters.store.learning.examples import Examples
 from helpdesk_daemon.cli.main import cli
 from helpdesk_daemon.mail.mention import Mention
+from helpdesk_daemon.wiring.places import prepared_model
 from tests.harness.endee import EndeeServer
 from tests.harness.sink import Sink
 from tests.harness.world import check_reconciles, rows, write_settings
@@ -221,6 +223,10 @@ def test_its_examples_leave_the_vector_database_too(
         Examples(engine, SystemClock()).add([(text, "Billing") for text in texts], "import")
         engine.dispose()
 
+    engine = open_engine(settings.parent / "data" / "helpdesk.db")
+    store, known = Examples(engine, SystemClock()), starter_vectors.kept(prepared_model())
+    store.save_vectors(known.model, {e.id: vector for e in store.active() if (vector := known.of(e.text))})
+    engine.dispose()
     with EndeeServer(1, token="secret") as server:
         with settings.open("a") as file:
             file.write(f'[index]\nkind = "endee"\nurl = "{server.url}"\ntoken_env = "ENDEE_TOKEN"\n')
