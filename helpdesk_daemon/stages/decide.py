@@ -67,10 +67,14 @@ class Read:
     case: Case | None = None
 
 
+Voted = Sequence[tuple[Read, Vote | None]]  # a batch; no vote on what will open no ticket, or while the model is down
+
+
 class Decide:
     """Decides on pending arrivals in batches.
 
-    While one batch is planned and committed, the next is embedded and the one after it parsed.
+    While one batch is planned and committed, the next is embedded, and the one after it is parsed and stands in line
+    for the model, which then never waits for the database or the parser.
 
     Args:
         store: arrivals and tickets.
@@ -102,26 +106,26 @@ class Decide:
         Returns:
             How many arrivals were settled.
         """
-        settled, concluding = 0, asyncio.create_task(self._conclude([]))
-        ahead: asyncio.Task[list[Read]] | None = None
+        voting = asyncio.create_task(self._vote([]))
+        before = concluding = asyncio.create_task(self._conclude([]))
         try:
-            parsed = await self._parse()
-            while parsed:
+            while parsed := await self._parse():
+                before, voting = concluding, asyncio.create_task(self._vote(parsed))
+                concluding = asyncio.create_task(self._after(before, voting))
                 # A mail whose process died over it comes alone, and none is taken ahead beside it.
-                ahead = None if parsed[0].arrival.attempts > 1 else asyncio.create_task(self._parse())
-                voted = await self._vote(parsed)
-                settled += await concluding
-                concluding = asyncio.create_task(self._conclude(voted))
-                if ahead is None:
-                    settled += await concluding
-                    concluding = asyncio.create_task(self._conclude([]))
-                parsed = await (ahead or self._parse())
-            return settled + await concluding
+                await (concluding if parsed[0].arrival.attempts > 1 else before)
+            return await concluding
         except BaseException:
-            await asyncio.gather(concluding, *([ahead] if ahead else []), return_exceptions=True)
+            voting.cancel()
+            await asyncio.gather(before, voting, concluding, return_exceptions=True)
             await self._db(self._store.release, list(self._claimed), "", False)
             self._claimed.clear()
             raise
+
+    async def _after(self, before: asyncio.Task[int], voting: asyncio.Task[Voted]) -> int:
+        """Conclude a batch once it is voted on and the one before it is concluded; how many are settled by then."""
+        voted = await voting
+        return await before + await self._conclude(voted)
 
     async def _parse(self) -> list[Read]:
         """Claim a batch and read it; empty when nothing waits or the stage is to stop."""
@@ -190,13 +194,13 @@ class Decide:
             await self._db(self._store.release, [arrival], why[:500], True)
             self._claimed.discard(arrival)
 
-    async def _vote(self, batch: Sequence[Read]) -> list[tuple[Read, Vote | None]]:
+    async def _vote(self, batch: Sequence[Read]) -> Voted:
         """Vote, in one model call, on what will open a ticket."""
         need = [i for i, entry in enumerate(batch) if entry.text]
         votes = dict(zip(need, await self._classifier.votes([batch[i].text for i in need]), strict=True))
         return await self._work(self._reserved, [(entry, votes.get(i)) for i, entry in enumerate(batch)])
 
-    def _reserved(self, voted: Sequence[tuple[Read, Vote | None]]) -> list[tuple[Read, Vote | None]]:
+    def _reserved(self, voted: Voted) -> Voted:
         """Votes on mail that neither model nor examples can read, marked as such."""
         spoken = self._classifier.languages
         return [(r, reserve(v, r.message.language, spoken, self._language_of)) for r, v in voted]
@@ -210,7 +214,7 @@ class Decide:
         except Exception as error:
             self._log.error("model.failed", error=str(error))
 
-    async def _conclude(self, batch: Sequence[tuple[Read, Vote | None]]) -> int:
+    async def _conclude(self, batch: Voted) -> int:
         """Plan a batch by what is known now, and commit it; what fails goes back to be tried alone."""
         if not batch:
             return 0
@@ -235,7 +239,7 @@ class Decide:
         self._report(batch, outcomes)
         return len(outcomes)
 
-    def _plan(self, batch: Sequence[tuple[Read, Vote | None]], known: Known) -> tuple[list[Outcome], Failed]:
+    def _plan(self, batch: Voted, known: Known) -> tuple[list[Outcome], Failed]:
         """Plan mail by mail, each seeing what those before it led to."""
         desks, now = self._desks().voting(self._classifier.name), self._clock.now()
         outcomes: list[Outcome] = []
@@ -251,7 +255,7 @@ class Decide:
                 outcomes.append(outcome)
         return outcomes, failed
 
-    def _report(self, batch: Sequence[tuple[Read, Vote | None]], outcomes: Sequence[Outcome]) -> None:
+    def _report(self, batch: Voted, outcomes: Sequence[Outcome]) -> None:
         read = {entry.arrival.id: entry for entry, _ in batch}
         for outcome in outcomes:
             decision, entry = outcome.decision, read[outcome.arrival]

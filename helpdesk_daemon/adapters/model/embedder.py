@@ -72,14 +72,16 @@ class OpenVinoEmbedder:
             "NUM_STREAMS": threads,
         }
         compiled = core.compile_model(core.read_model(self._folder / "model.xml"), "CPU", options)
-        self._tokenizer, self._queue = tokenizer, openvino.AsyncInferQueue(compiled, threads)
+        # One request more than streams: it is made ready while they compute.
+        self._tokenizer, self._queue = tokenizer, openvino.AsyncInferQueue(compiled, threads + 1)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`."""
         self.load()
         vectors = np.zeros((len(texts), self._dimension), dtype=np.float32)
-        # Texts of like length share a batch, so that little is spent on padding.
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        # Texts of like length share a batch, so that little is spent on padding; the short ones come last, as then
+        # one thread waits for the other only briefly.
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
 
         def keep(request: Any, chosen: list[int]) -> None:
             vectors[chosen] = request.get_output_tensor().data
