@@ -17,7 +17,7 @@ from helpdesk_daemon.mail.screening.table import Policy, screen
 from tests.unit.test_parse import assert_storable
 
 SEED = 20260504
-MOST_SECONDS = 2.0  # of the processor, a mail
+MOST_SECONDS = 10.0  # of the processor, a mail; most take milliseconds, and what is not linear takes minutes
 MOST_GROWTH = 200_000_000  # bytes, over a whole soak
 MAILS = [path.read_bytes() for path in sorted((Path(__file__).parents[1] / "messages").glob("*.eml"))]
 POLICY = Policy(own_addresses=frozenset({"support@helpdesk.example"}), is_own_id=lambda identifier: False)
@@ -91,7 +91,7 @@ def damaged(count: int) -> Iterator[tuple[int, bytes]]:
 
 
 def survive(number: int, raw: bytes) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     try:
         found = parse(raw)
         screening = screen(found, POLICY)
@@ -102,7 +102,7 @@ def survive(number: int, raw: bytes) -> None:
     assert screening.reason
     assert_storable(found)
     assert not [d for d in found.defects if "reading failed" in d], f"mail {number}: {found.defects}"
-    assert time.process_time() - began < MOST_SECONDS, f"mail {number} of seed {SEED} took too long"
+    assert time.thread_time() - began < MOST_SECONDS, f"mail {number} of seed {SEED} took too long"
 
 
 def test_damaged_mails_are_read() -> None:

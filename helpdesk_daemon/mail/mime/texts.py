@@ -17,8 +17,7 @@ def unflow(text: str, delsp: bool) -> str:
     paragraph: list[str] = []  # pieces of the paragraph that may go on
     open_depth = -1  # its quote depth, -1 when none
     for line in text.split("\n"):
-        quoted = re.match(r">*", line)
-        depth = len(quoted.group()) if quoted else 0
+        depth = len(line) - len(line.lstrip(">"))
         content = line[depth:].removeprefix(" ")
         signature = content == "-- "
         soft = content.endswith(" ") and not signature
